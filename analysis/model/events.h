@@ -1,0 +1,72 @@
+// Event shapes (a small closed set) and the two interfaces between which they travel: collectors write to an
+// EventSink, passes read from an EventReader. The store implements both.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "analysis/model/result.h"
+#include "analysis/model/symbols.h"
+#include "pycroscope/v1/session.pb.h"
+
+namespace pycroscope {
+
+// One observation of one thread's stack.
+struct Sample {
+  int64_t time_ns = 0;    // since the session's start; stored in whole microseconds
+  ThreadId thread{};
+  StackId stack{};        // 0: no frame could be named
+  LabelSetId labels{};
+  int64_t weight_ns = 0;  // the time it stands for
+  bool truncated = false; // root-most frames are missing
+};
+
+// Samples as columns of equal length, in the order of recording (times of one thread ascend).
+struct SampleColumns {
+  std::vector<int64_t> time_ns;
+  std::vector<uint32_t> thread;     // ThreadId
+  std::vector<uint32_t> stack;      // StackId
+  std::vector<uint32_t> label_set;  // LabelSetId
+  std::vector<int64_t> weight_ns;
+  std::vector<uint8_t> truncated;
+
+  size_t size() const { return time_ns.size(); }
+  void push_back(const Sample& s);
+  Sample at(size_t i) const;
+  void clear();
+};
+
+// Where collectors put what they see. One owner thread: the recording's.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  // Symbols that events handed to this sink may refer to.
+  virtual Symbols& symbols() = 0;
+  virtual void add(const Sample& sample) = 0;
+  virtual void add_loss(v1::LossReason reason, uint64_t count) = 0;
+};
+
+struct EventFilter {
+  int64_t from_ns = 0;  // inclusive
+  int64_t to_ns = std::numeric_limits<int64_t>::max();  // exclusive
+};
+
+// A session's events. Readers are immutable snapshots: what is recorded later is not seen.
+class EventReader {
+ public:
+  virtual ~EventReader() = default;
+  virtual const v1::Session& session() const = 0;
+  virtual const Symbols& symbols() const = 0;
+  // SHA-256 of the stored source of `file`, empty when none was stored.
+  virtual std::string source_hash(FileId file) const = 0;
+  virtual Result<std::string> source(const std::string& content_hash) const = 0;
+  // Calls `visit` with batches in time order of their first sample; every sample of a batch is in range. Damaged
+  // blocks are skipped and counted in `damaged_samples`.
+  virtual Status samples(const EventFilter& filter, const std::function<void(const SampleColumns&)>& visit) const = 0;
+  virtual uint64_t damaged_samples() const = 0;
+};
+
+}  // namespace pycroscope

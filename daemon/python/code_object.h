@@ -1,0 +1,50 @@
+// Decoding code objects: from live memory or from what the kernel captured at the moment of a sample.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/model/result.h"
+#include "bpf/include/python_layout.h"
+#include "daemon/target/target_memory.h"
+
+namespace pycroscope {
+
+// The line table of a code object, decoded once: line of any bytecode offset.
+class LineTable {
+ public:
+  // `bytes` is the content of co_linetable. Damaged tables give what could be decoded.
+  static LineTable decode(pyc_linetable_kind kind, uint32_t first_line, std::string_view bytes);
+  // 0 when the instruction has no line or is out of the table. Offsets below 0 give the first line (the frame has
+  // not run an instruction yet).
+  uint32_t line(int32_t offset) const;
+
+ private:
+  struct Entry {
+    int32_t end;    // first offset after the entry, bytes
+    uint32_t line;  // 0: none
+  };
+  uint32_t first_line_ = 0;
+  std::vector<Entry> entries_;
+};
+
+struct CodeInfo {
+  std::string qualname;  // UTF-8; lone surrogates become U+FFFD
+  std::string filename;
+  uint32_t first_line = 0;
+  LineTable lines;
+};
+
+// Limits: names of 16 KiB, line tables of 4 MiB; longer ones are an error.
+Result<CodeInfo> decode_code(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code);
+
+// The identity that BPF programs compute (bpf/lib/code_identity.h), computed from `memory`.
+Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code);
+
+// A str object as UTF-8. At most `limit` code points; longer ones are cut and end in "…".
+Result<std::string> read_unicode(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object,
+                                 size_t limit);
+
+}  // namespace pycroscope

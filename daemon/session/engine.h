@@ -1,0 +1,73 @@
+// Everything the API can do, in-process: serve/ and the command line's in-process channel are doors into it.
+// Thread-safe. Every call is made for a Caller and obeys "who may do what".
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "analysis/model/result.h"
+#include "daemon/store/store.h"
+#include "pycroscope/v1/service.pb.h"
+
+namespace pycroscope {
+
+struct Caller {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  pid_t pid = 0;
+  std::vector<gid_t> groups;
+
+  // The user of this very process; under sudo its uid stays root for permissions but sessions belong to SUDO_UID.
+  static Caller self();
+  StoreUser session_owner;  // who owns what this caller records
+};
+
+// Called with each update; returning false means that the receiver is gone.
+using UpdateSink = std::function<bool(const v1::RecordingUpdate&)>;
+using ChunkSink = std::function<Status(std::string_view)>;
+// True when the client has gone away or cancelled.
+using Cancelled = std::function<bool()>;
+
+class Recording;
+
+class Engine {
+ public:
+  explicit Engine(Store store);
+  ~Engine();  // ends all recordings and keeps them
+
+  Result<v1::GetVersionResponse> version(const Caller&) const;
+  Result<v1::ListProcessesResponse> list_processes(const Caller&) const;
+
+  // Blocks until the recording has ended, or, when `detached`, until it is live.
+  Status attach(const Caller&, const v1::AttachRequest&, const UpdateSink&, const Cancelled&);
+  Result<v1::Session> stop_recording(const Caller&, const std::string& session);
+  Status watch_recording(const Caller&, const v1::WatchRecordingRequest&, const UpdateSink&, const Cancelled&);
+
+  Result<v1::DumpResponse> dump(const Caller&, const v1::DumpRequest&) const;
+
+  Result<v1::ListSessionsResponse> list_sessions(const Caller&) const;
+  Result<v1::Session> get_session(const Caller&, const std::string& session) const;
+  Result<v1::DeleteSessionsResponse> delete_sessions(const Caller&, const v1::DeleteSessionsRequest&);
+  Result<v1::DeleteSessionsResponse> prune_sessions(const Caller&, const v1::PruneSessionsRequest&);
+  Status pack_session(const Caller&, const std::string& session, const ChunkSink&) const;
+  Result<v1::Session> unpack_session(const Caller&, const std::function<Result<std::string>()>& read);
+
+  Result<v1::View> view(const Caller&, const v1::ViewRequest&) const;
+  Result<v1::EventPage> events(const Caller&, const v1::ListEventsRequest&) const;
+  Result<std::string> source(const Caller&, const v1::GetSourceRequest&) const;
+  Status export_session(const Caller&, const v1::ExportRequest&, const ChunkSink&) const;
+
+  Result<v1::DiagnoseResponse> diagnose(const Caller&, const v1::DiagnoseRequest&) const;
+
+ private:
+  mutable std::mutex mutex_;
+  Store store_;
+  std::vector<std::shared_ptr<Recording>> recordings_;  // guarded by mutex_
+};
+
+}  // namespace pycroscope
