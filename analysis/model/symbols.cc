@@ -79,7 +79,7 @@ StackId Symbols::intern_stack(StackId parent, LocationId location) {
   return it->second;
 }
 
-ProcessId Symbols::intern_process(const Process& p) {
+ProcessId Symbols::intern_process(const TracedProcess& p) {
   auto [it, added] = process_ids_.try_emplace(pair_key(static_cast<uint32_t>(p.pid), index(p.command)),
                                               ProcessId{static_cast<uint32_t>(processes_.size())});
   if (added) processes_.push_back(p);

@@ -58,10 +58,10 @@ struct Stack {
   bool operator==(const Stack&) const = default;
 };
 
-struct Process {
+struct TracedProcess {
   int32_t pid = 0;
   StringId command{};  // arguments joined by spaces
-  bool operator==(const Process&) const = default;
+  bool operator==(const TracedProcess&) const = default;
 };
 
 struct Thread {
@@ -85,7 +85,7 @@ class Symbols {
   FunctionId intern_function(const Function& function);
   LocationId intern_location(const Location& location);
   StackId intern_stack(StackId parent, LocationId location);
-  ProcessId intern_process(const Process& process);
+  ProcessId intern_process(const TracedProcess& process);
   // A thread is (process, tid, incarnation): a new id each time it is called.
   ThreadId add_thread(ProcessId process, int32_t tid, StringId name);
   void rename_thread(ThreadId thread, StringId name);
@@ -96,7 +96,7 @@ class Symbols {
   const Function& function(FunctionId id) const { return functions_[index(id)]; }
   const Location& location(LocationId id) const { return locations_[index(id)]; }
   const Stack& stack(StackId id) const { return stacks_[index(id)]; }
-  const Process& process(ProcessId id) const { return processes_[index(id)]; }
+  const TracedProcess& process(ProcessId id) const { return processes_[index(id)]; }
   const Thread& thread(ThreadId id) const { return threads_[index(id)]; }
   std::span<const Label> labels(LabelSetId id) const { return label_sets_[index(id)]; }
 
@@ -116,7 +116,7 @@ class Symbols {
   std::vector<Function> functions_;
   std::vector<Location> locations_;
   std::vector<Stack> stacks_;
-  std::vector<Process> processes_;
+  std::vector<TracedProcess> processes_;
   std::vector<Thread> threads_;
   std::vector<std::vector<Label>> label_sets_;
   uint64_t thread_name_changes_ = 0;
