@@ -2,8 +2,6 @@
 // Thread-safe. Every call is made for a Caller and obeys "who may do what".
 #pragma once
 
-#include <chrono>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -11,21 +9,11 @@
 #include <vector>
 
 #include "analysis/model/result.h"
+#include "daemon/session/caller.h"
 #include "daemon/store/store.h"
 #include "pycroscope/v1/service.pb.h"
 
 namespace pycroscope {
-
-struct Caller {
-  uid_t uid = 0;
-  gid_t gid = 0;
-  pid_t pid = 0;
-  std::vector<gid_t> groups;
-
-  // The user of this very process; under sudo its uid stays root for permissions but sessions belong to SUDO_UID.
-  static Caller self();
-  StoreUser session_owner;  // who owns what this caller records
-};
 
 // Called with each update; returning false means that the receiver is gone.
 using UpdateSink = std::function<bool(const v1::RecordingUpdate&)>;
