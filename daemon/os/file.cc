@@ -1,0 +1,87 @@
+#include "daemon/os/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace pycroscope {
+
+std::string errno_text(int error) { return std::generic_category().message(error); }
+
+std::unexpected<Error> os_failure(int error, const std::string& what, const std::string& path) {
+  ErrorCode code = ErrorCode::kFailed;
+  if (error == ENOENT || error == ESRCH) code = ErrorCode::kNotFound;
+  if (error == EACCES || error == EPERM) code = ErrorCode::kNotPermitted;
+  if (error == ENOSPC || error == EDQUOT) code = ErrorCode::kNoSpace;
+  return fail(code, what + " " + path + ": " + errno_text(error));
+}
+
+Result<Fd> open_for_reading(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return os_failure(errno, "cannot open", path);
+  return fd;
+}
+
+Result<std::string> read_file(const std::string& path, size_t limit) {
+  PYC_TRY(const Fd fd, open_for_reading(path));
+  std::string content;
+  while (true) {
+    const size_t have = content.size();
+    // /proc gives at most a page or so at a time, however much is asked for.
+    content.resize(have + std::max<size_t>(4096, have));
+    const ssize_t n = ::read(fd.get(), content.data() + have, content.size() - have);
+    if (n < 0 && errno == EINTR) {
+      content.resize(have);
+      continue;
+    }
+    if (n < 0) return os_failure(errno, "cannot read", path);
+    content.resize(have + static_cast<size_t>(n));
+    if (content.size() > limit) {
+      return fail(ErrorCode::kFailed, path + " is larger than " + std::to_string(limit) + " bytes");
+    }
+    if (n == 0) return content;
+  }
+}
+
+Result<std::string> read_link(const std::string& path) {
+  std::string target(256, '\0');
+  while (true) {
+    const ssize_t n = ::readlink(path.c_str(), target.data(), target.size());
+    if (n < 0) return os_failure(errno, "cannot read the link", path);
+    if (static_cast<size_t>(n) < target.size()) {
+      target.resize(static_cast<size_t>(n));
+      return target;
+    }
+    target.resize(target.size() * 2);
+  }
+}
+
+Result<MappedFile> MappedFile::map(const Fd& fd, size_t limit) {
+  struct stat status{};
+  if (::fstat(fd.get(), &status) != 0) return fail(ErrorCode::kFailed, "cannot map a file: " + errno_text(errno));
+  const auto size = static_cast<size_t>(status.st_size);
+  if (!S_ISREG(status.st_mode) || size == 0 || size > limit) {
+    return fail(ErrorCode::kFailed, "cannot map a file of " + std::to_string(size) + " bytes");
+  }
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (address == MAP_FAILED) return fail(ErrorCode::kFailed, "cannot map a file: " + errno_text(errno));
+  return MappedFile({static_cast<const std::byte*>(address), size});
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+}  // namespace pycroscope

@@ -1,0 +1,44 @@
+// Reading files of /proc and the like, mapping files, the words for errno.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "analysis/model/result.h"
+#include "daemon/os/fd.h"
+
+namespace pycroscope {
+
+// "No such file or directory" etc.; thread-safe.
+std::string errno_text(int error);
+
+// The failure of a system call on `path`: ENOENT and ESRCH are kNotFound, EACCES and EPERM kNotPermitted, ENOSPC and
+// EDQUOT kNoSpace, all else kFailed. The sentence is "`what` PATH: TEXT".
+std::unexpected<Error> os_failure(int error, const std::string& what, const std::string& path);
+
+Result<Fd> open_for_reading(const std::string& path);
+
+// The whole file, also where its size is not known before (/proc). A file longer than `limit` bytes is an error.
+Result<std::string> read_file(const std::string& path, size_t limit);
+
+// What a symbolic link says; fails as os_failure does.
+Result<std::string> read_link(const std::string& path);
+
+// A file mapped read-only and privately. The file must not shrink while it is used: that would be a SIGBUS.
+class MappedFile {
+ public:
+  // Empty files and files over `limit` bytes are errors.
+  static Result<MappedFile> map(const Fd& fd, size_t limit);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace pycroscope
