@@ -1,0 +1,99 @@
+#include "analysis/passes/context.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+
+#include "analysis/model/loss.h"
+
+namespace pycroscope {
+namespace {
+
+bool glob_matches(const std::string& glob, std::string_view path) {
+  if (!glob.contains('/')) path.remove_prefix(path.rfind('/') + 1);
+  return fnmatch(glob.c_str(), std::string(path).c_str(), 0) == 0;
+}
+
+}  // namespace
+
+Result<FunctionFilter> FunctionFilter::create(const Symbols& symbols, const v1::ViewFilter& filter) {
+  FunctionFilter result;
+  if (filter.function_regex().empty() && filter.file_glob().empty()) return result;
+  RE2 regex(filter.function_regex(), RE2::Quiet);
+  if (!regex.ok())
+    return fail(ErrorCode::kInvalid, fmt::format("\"{}\" is not a regular expression ({}); give one in RE2's syntax",
+                                                 filter.function_regex(), regex.error()));
+  uint32_t functions = symbols.mark().functions;
+  result.wanted_.resize(std::max(functions, 1u));
+  for (uint32_t i = 0; i < functions; ++i) {
+    const Function& f = symbols.function(FunctionId{i});
+    std::string_view name = symbols.string(f.name);
+    bool file_matches =
+        filter.file_glob().empty() || glob_matches(filter.file_glob(), symbols.string(symbols.file(f.file).path));
+    result.wanted_[i] = file_matches && RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), regex);
+  }
+  return result;
+}
+
+Result<PassContext> PassContext::create(const EventReader& reader, const v1::ViewRequest& request) {
+  const v1::ViewFilter& filter = request.filter();
+  PYC_TRY(EventFilter range, time_range(filter));
+  PYC_TRY(FunctionFilter functions, FunctionFilter::create(reader.symbols(), filter));
+  PYC_TRY(std::vector<StackWeight> stacks, count_stacks(reader, filter));
+  return PassContext(reader, request, range, std::move(functions), std::move(stacks));
+}
+
+std::vector<StackWeight> PassContext::stacks_with_selected() const {
+  if (functions_.all()) return stacks_;
+  // A stack's caller has a smaller id, so one pass in order of ids suffices.
+  std::vector<uint8_t> selected(symbols().mark().stacks);
+  for (uint32_t i = 1; i < selected.size(); ++i) {
+    const Stack& stack = symbols().stack(StackId{i});
+    selected[i] = selected[index(stack.parent)] || selects(symbols().location(stack.location).function);
+  }
+  std::vector<StackWeight> result;
+  std::ranges::copy_if(stacks_, std::back_inserter(result),
+                       [&](const StackWeight& s) { return selected[index(s.stack)]; });
+  return result;
+}
+
+const CallTrie& PassContext::calls(bool lines) {
+  std::unique_ptr<CallTrie>& trie = tries_[lines];
+  if (!trie) trie = std::make_unique<CallTrie>(symbols(), stacks_, TrieOptions{.lines = lines});
+  return *trie;
+}
+
+v1::Knows PassContext::knows() const {
+  v1::SampleMode mode = reader_.session().config().mode();
+  v1::Knows knows;
+  knows.set_cpu(mode == v1::SAMPLE_MODE_CPU);
+  knows.set_wall(mode == v1::SAMPLE_MODE_WALL || mode == v1::SAMPLE_MODE_GIL);
+  knows.set_gil(mode == v1::SAMPLE_MODE_GIL);
+  return knows;
+}
+
+v1::ViewHeader PassContext::header() const {
+  const v1::Session& session = reader_.session();
+  v1::ViewHeader header;
+  header.set_session(session.id());
+  header.set_exact(true);
+  int64_t end = std::min(range_.to_ns, session.duration_ns());
+  header.set_from_ns(std::min(range_.from_ns, end));
+  header.set_to_ns(end);
+  *header.mutable_loss() = session.loss();
+  if (uint64_t damaged = std::min(reader_.damaged_samples(), session.loss().recorded())) {
+    header.mutable_loss()->set_recorded(session.loss().recorded() - damaged);
+    add_loss(*header.mutable_loss(), v1::LOSS_REASON_CORRUPT_BLOCK, damaged);
+  }
+  Weight total;
+  for (const StackWeight& s : stacks_) total += s.weight;
+  header.set_total_samples(total.samples);
+  *header.mutable_knows() = knows();
+  if (knows().cpu()) header.set_total_cpu_ns(total.ns);
+  if (knows().wall()) header.set_total_wall_ns(total.ns);
+  return header;
+}
+
+}  // namespace pycroscope

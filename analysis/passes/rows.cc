@@ -1,0 +1,229 @@
+#include "analysis/passes/rows.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace pycroscope {
+namespace {
+
+const std::string& text(const v1::View& v, uint32_t id) { return v.symbols().strings(static_cast<int>(id)); }
+
+const std::string& path_of(const v1::View& v, uint32_t function) {
+  uint32_t file = v.symbols().functions().file(static_cast<int>(function));
+  return text(v, v.symbols().files().path(static_cast<int>(file)));
+}
+
+bool is_python(const v1::View& v, uint32_t function) {
+  return v.symbols().functions().kind(static_cast<int>(function)) == v1::FRAME_KIND_PYTHON;
+}
+
+Cell name_cell(const v1::View& v, uint32_t function) {
+  const std::string& name = text(v, v.symbols().functions().name(static_cast<int>(function)));
+  if (is_python(v, function)) return name;
+  return fmt::format("{} ({})", name, path_of(v, function));
+}
+
+Cell file_cell(const v1::View& v, uint32_t function) {
+  if (!is_python(v, function) || path_of(v, function).empty()) return {};
+  return path_of(v, function);
+}
+
+Cell line_cell(uint32_t line) { return line ? Cell{uint64_t{line}} : Cell{}; }
+
+Cell first_line_cell(const v1::View& v, uint32_t function) {
+  return line_cell(v.symbols().functions().first_line(static_cast<int>(function)));
+}
+
+// Columns of figures the session does not know are empty; `known` is the field of v1::Knows that says so.
+template <class Repeated>
+Cell figure(bool known, const Repeated& values, int row) {
+  if (!known || row >= values.size()) return {};
+  return Cell{values.Get(row)};
+}
+
+// A column of the table T: a figure known when `KNOWN` of the header's v1::Knows is true.
+#define PYC_FIGURE(T, KEY, UNIT, KNOWN)                                                                 \
+  Column {                                                                                              \
+    #KEY, ColumnUnit::UNIT,                                                                             \
+        [](const v1::View& v, int row) { return figure(v.header().knows().KNOWN(), v.T().KEY(), row); } \
+  }
+// Counts of samples are always known.
+#define PYC_COUNT(T, KEY)                                                                               \
+  Column {                                                                                              \
+    #KEY, ColumnUnit::kCount, [](const v1::View& v, int row) { return figure(true, v.T().KEY(), row); } \
+  }
+// A text or line derived by F from the index in the column REF.
+#define PYC_SYMBOL(T, KEY, UNIT, REF, F)                                                           \
+  Column {                                                                                         \
+    KEY, ColumnUnit::UNIT, [](const v1::View& v, int row) -> Cell { return F(v, v.T().REF(row)); } \
+  }
+
+constexpr Column kFunctions[] = {
+    PYC_SYMBOL(functions, "function", kText, function, name_cell),
+    PYC_SYMBOL(functions, "file", kText, function, file_cell),
+    PYC_SYMBOL(functions, "line", kLine, function, first_line_cell),
+    PYC_COUNT(functions, samples),
+    PYC_COUNT(functions, self_samples),
+    PYC_FIGURE(functions, calls, kCount, calls),
+    PYC_FIGURE(functions, self_ns, kNanoseconds, wall),
+    PYC_FIGURE(functions, total_ns, kNanoseconds, wall),
+    PYC_FIGURE(functions, self_cpu_ns, kNanoseconds, cpu),
+    PYC_FIGURE(functions, total_cpu_ns, kNanoseconds, cpu),
+    PYC_FIGURE(functions, alloc_bytes, kBytes, allocations),
+};
+
+constexpr Column kLines[] = {
+    PYC_SYMBOL(lines, "file", kText, function, file_cell),
+    {"line", ColumnUnit::kLine, [](const v1::View& v, int row) { return line_cell(v.lines().line(row)); }},
+    PYC_SYMBOL(lines, "function", kText, function, name_cell),
+    PYC_COUNT(lines, samples),
+    PYC_COUNT(lines, self_samples),
+    PYC_FIGURE(lines, hits, kCount, hits),
+    PYC_FIGURE(lines, self_ns, kNanoseconds, wall),
+    PYC_FIGURE(lines, total_ns, kNanoseconds, wall),
+    PYC_FIGURE(lines, self_cpu_ns, kNanoseconds, cpu),
+    PYC_FIGURE(lines, total_cpu_ns, kNanoseconds, cpu),
+    PYC_FIGURE(lines, allocations, kCount, allocations),
+    PYC_FIGURE(lines, alloc_bytes, kBytes, allocations),
+};
+
+constexpr Column kEdges[] = {
+    PYC_SYMBOL(edges, "function", kText, function, name_cell),
+    PYC_SYMBOL(edges, "file", kText, function, file_cell),
+    PYC_SYMBOL(edges, "line", kLine, function, first_line_cell),
+    PYC_SYMBOL(edges, "other_function", kText, other, name_cell),
+    PYC_SYMBOL(edges, "other_file", kText, other, file_cell),
+    PYC_SYMBOL(edges, "other_line", kLine, other, first_line_cell),
+    PYC_FIGURE(edges, calls, kCount, calls),
+    PYC_COUNT(edges, samples),
+    PYC_FIGURE(edges, total_ns, kNanoseconds, wall),
+    PYC_FIGURE(edges, total_cpu_ns, kNanoseconds, cpu),
+};
+
+// Root, process, thread and folded nodes have a text instead of a frame.
+bool is_label(const v1::View& v, int row) { return v.tree().label_string(row) != 0; }
+
+uint32_t function_of(const v1::View& v, int row) {
+  return v.symbols().frames().function(static_cast<int>(v.tree().frame(row)));
+}
+
+constexpr Column kTree[] = {
+    {"id", ColumnUnit::kId, [](const v1::View&, int row) { return Cell{static_cast<uint64_t>(row)}; }},
+    {"parent", ColumnUnit::kId,
+     [](const v1::View& v, int row) { return row ? Cell{uint64_t{v.tree().parent(row)}} : Cell{}; }},
+    {"function", ColumnUnit::kText,
+     [](const v1::View& v, int row) {
+       return is_label(v, row) ? Cell{text(v, v.tree().label_string(row))} : name_cell(v, function_of(v, row));
+     }},
+    {"file", ColumnUnit::kText,
+     [](const v1::View& v, int row) { return is_label(v, row) ? Cell{} : file_cell(v, function_of(v, row)); }},
+    {"line", ColumnUnit::kLine,
+     [](const v1::View& v, int row) {
+       if (is_label(v, row)) return Cell{};
+       return line_cell(v.symbols().frames().line(static_cast<int>(v.tree().frame(row))));
+     }},
+    PYC_FIGURE(tree, calls, kCount, calls),
+    PYC_COUNT(tree, samples),
+    PYC_COUNT(tree, self_samples),
+    PYC_FIGURE(tree, self_ns, kNanoseconds, wall),
+    PYC_FIGURE(tree, total_ns, kNanoseconds, wall),
+    PYC_FIGURE(tree, self_cpu_ns, kNanoseconds, cpu),
+    PYC_FIGURE(tree, total_cpu_ns, kNanoseconds, cpu),
+};
+
+int thread_of(const v1::View& v, int row) { return static_cast<int>(v.threads().thread(row)); }
+
+constexpr Column kThreads[] = {
+    {"pid", ColumnUnit::kId,
+     [](const v1::View& v, int row) {
+       uint32_t process = v.symbols().threads().process(thread_of(v, row));
+       return Cell{static_cast<uint64_t>(v.symbols().processes().pid(static_cast<int>(process)))};
+     }},
+    {"tid", ColumnUnit::kId,
+     [](const v1::View& v, int row) {
+       return Cell{static_cast<uint64_t>(v.symbols().threads().tid(thread_of(v, row)))};
+     }},
+    {"name", ColumnUnit::kText,
+     [](const v1::View& v, int row) { return Cell{text(v, v.symbols().threads().name(thread_of(v, row)))}; }},
+    PYC_COUNT(threads, samples),
+    PYC_FIGURE(threads, on_cpu_ns, kNanoseconds, cpu),
+    PYC_FIGURE(threads, off_cpu_ns, kNanoseconds, off_cpu),
+    PYC_FIGURE(threads, gil_held_ns, kNanoseconds, gil),
+    PYC_FIGURE(threads, gil_wait_ns, kNanoseconds, gil),
+};
+
+#undef PYC_FIGURE
+#undef PYC_COUNT
+#undef PYC_SYMBOL
+
+}  // namespace
+
+std::span<const Column> view_columns(v1::ViewKind kind) {
+  switch (kind) {
+    case v1::VIEW_KIND_FUNCTIONS:
+      return kFunctions;
+    case v1::VIEW_KIND_LINES:
+      return kLines;
+    case v1::VIEW_KIND_CALLERS:
+    case v1::VIEW_KIND_CALLEES:
+      return kEdges;
+    case v1::VIEW_KIND_TREE:
+      return kTree;
+    case v1::VIEW_KIND_THREADS:
+      return kThreads;
+    default:
+      return {};
+  }
+}
+
+Result<const Column*> find_column(v1::ViewKind kind, std::string_view key) {
+  std::span<const Column> columns = view_columns(kind);
+  auto it = std::ranges::find(columns, key, &Column::key);
+  if (it != columns.end()) return &*it;
+  std::vector<std::string_view> keys;
+  for (const Column& column : columns) keys.push_back(column.key);
+  return fail(ErrorCode::kInvalid, fmt::format("the view \"{}\" cannot be sorted by \"{}\", only by one of: {}",
+                                               view_kind_name(kind), key, fmt::join(keys, ", ")));
+}
+
+int row_count(const v1::View& v) {
+  switch (v.table_case()) {
+    case v1::View::kFunctions:
+      return v.functions().function_size();
+    case v1::View::kLines:
+      return v.lines().function_size();
+    case v1::View::kEdges:
+      return v.edges().function_size();
+    case v1::View::kTree:
+      return v.tree().parent_size();
+    case v1::View::kThreads:
+      return v.threads().thread_size();
+    case v1::View::TABLE_NOT_SET:
+      return 0;
+  }
+  return 0;
+}
+
+std::string_view view_kind_name(v1::ViewKind kind) {
+  switch (kind) {
+    case v1::VIEW_KIND_FUNCTIONS:
+      return "functions";
+    case v1::VIEW_KIND_LINES:
+      return "lines";
+    case v1::VIEW_KIND_CALLERS:
+      return "callers";
+    case v1::VIEW_KIND_CALLEES:
+      return "callees";
+    case v1::VIEW_KIND_TREE:
+      return "tree";
+    case v1::VIEW_KIND_THREADS:
+      return "threads";
+    default:
+      return "";
+  }
+}
+
+}  // namespace pycroscope

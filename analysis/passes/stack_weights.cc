@@ -1,0 +1,87 @@
+#include "analysis/passes/stack_weights.h"
+
+#include <algorithm>
+#include <string>
+
+#include "analysis/passes/dense_index.h"
+
+namespace pycroscope {
+namespace {
+
+bool thread_wanted(const Symbols& symbols, const Thread& thread, const v1::ViewFilter& filter) {
+  if (filter.threads().empty()) return true;
+  std::string tid = std::to_string(thread.tid);
+  return std::ranges::any_of(filter.threads(), [&](const std::string& wanted) {
+    return wanted == tid || wanted == symbols.string(thread.name);
+  });
+}
+
+bool labels_wanted(const Symbols& symbols, std::span<const Label> labels, const v1::ViewFilter& filter) {
+  return std::ranges::all_of(filter.labels(), [&](const auto& wanted) {
+    return std::ranges::any_of(labels, [&](const Label& label) {
+      return symbols.string(label.key) == wanted.first && symbols.string(label.value) == wanted.second;
+    });
+  });
+}
+
+// Which threads and label sets the filter lets through, by id.
+struct Wanted {
+  std::vector<uint8_t> threads, label_sets;
+
+  Wanted(const Symbols& symbols, const v1::ViewFilter& filter) {
+    Symbols::Mark mark = symbols.mark();
+    for (uint32_t i = 0; i < mark.threads; ++i)
+      threads.push_back(thread_wanted(symbols, symbols.thread(ThreadId{i}), filter));
+    for (uint32_t i = 0; i < mark.label_sets; ++i)
+      label_sets.push_back(labels_wanted(symbols, symbols.labels(LabelSetId{i}), filter));
+  }
+};
+
+class Counter {
+ public:
+  explicit Counter(Wanted wanted) : wanted_(std::move(wanted)) {}
+
+  void add(const SampleColumns& batch) {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (!wanted_.threads[batch.thread[i]] || !wanted_.label_sets[batch.label_set[i]]) continue;
+      uint32_t id = index_({batch.stack[i], batch.thread[i], batch.label_set[i]});
+      if (id == weights_.size()) weights_.emplace_back();
+      weights_[id] += {1, batch.weight_ns[i]};
+    }
+  }
+
+  std::vector<StackWeight> take() const {
+    std::vector<StackWeight> result;
+    result.reserve(weights_.size());
+    for (uint32_t i = 0; i < index_.size(); ++i) {
+      const DenseIndex::Key& key = index_.keys()[i];
+      result.push_back({StackId{key[0]}, ThreadId{key[1]}, LabelSetId{key[2]}, weights_[i]});
+    }
+    return result;
+  }
+
+ private:
+  Wanted wanted_;
+  DenseIndex index_;
+  std::vector<Weight> weights_;
+};
+
+}  // namespace
+
+Result<EventFilter> time_range(const v1::ViewFilter& filter) {
+  EventFilter range;
+  range.from_ns = std::max<int64_t>(filter.from_ns(), 0);
+  if (filter.to_ns() != 0) range.to_ns = filter.to_ns();
+  if (range.to_ns < range.from_ns)
+    return fail(ErrorCode::kInvalid, "the time range ends before it begins; give --to a later time than --from");
+  return range;
+}
+
+Result<std::vector<StackWeight>> count_stacks(const EventReader& reader, const v1::ViewFilter& filter) {
+  PYC_TRY(EventFilter range, time_range(filter));
+  Counter counter(Wanted(reader.symbols(), filter));
+  PYC_CHECK(reader.samples(range, [&](const SampleColumns& batch) { counter.add(batch); }));
+  return counter.take();
+}
+
+}  // namespace pycroscope
