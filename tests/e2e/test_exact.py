@@ -1,0 +1,52 @@
+"""No stack that cannot be and no wrong name, on targets made to provoke them."""
+
+import collections
+
+from program import collapsed, impossible, python_frames, target
+
+SAMPLES = 100_000
+
+
+def record(program, pid, samples, rate=10_000):
+    """Stacks of at least `samples` samples, and the loss of all recordings."""
+    stacks, loss = collections.Counter(), collections.Counter()
+    for attempt in range(12):
+        name = f"exact-{attempt}"
+        program.run("attach", "-p", pid, "-d", "4", "-r", rate, "--name", name, "-q")
+        exported = program.run("export", name, "-f", "collapsed", "--weight", "samples", "-o", "-").stdout
+        stacks += collapsed(exported)
+        report = program.json("report", name, "--view", "threads")["loss"]
+        loss.update({"recorded": report["recorded"], "lost": report["lost"]})
+        loss.update({f"lost: {reason}": count for reason, count in report["by_reason"].items()})
+        if loss["recorded"] >= samples:
+            break
+    assert loss["recorded"] >= samples, loss
+    assert sum(stacks.values()) == loss["recorded"]
+    return stacks, loss
+
+
+def test_alternating_call_chains_never_mix(interpreter, program):
+    with target(interpreter, "alternate.py") as alternator:
+        stacks, loss = record(program, alternator.pid, SAMPLES)
+    wrong = {stack: why for stack in stacks if (why := impossible(stack, "alternate.py"))}
+    assert not wrong, f"{sum(stacks[stack] for stack in wrong)} impossible of {sum(stacks.values())}: {wrong}"
+    print(loss)
+    assert loss["lost"] <= 0.01 * (loss["recorded"] + loss["lost"]), loss
+    leaves = {stack[-1].function for stack in stacks}
+    assert leaves >= {"leaf_a", "leaf_b", "middle_a", "middle_b", "outer_a", "outer_b", "main"}
+
+
+def test_dropped_functions_never_lend_their_names(interpreter, program):
+    with target(interpreter, "make_functions.py") as maker:
+        stacks, loss = record(program, maker.pid, 20_000)
+    made = 0
+    for stack, weight in python_frames(stacks).items():
+        for caller, frame in zip(stack, stack[1:]):
+            if frame.function.startswith("made_"):
+                made += weight
+                assert frame.file == f"{frame.function}.py", stack
+                assert frame.function.endswith(f"_by_{caller.function}"), stack
+                number = int(frame.function.split("_")[1])
+                assert 1 <= frame.line <= number % 7 + 4, stack
+    # The point is to see such functions, not to discard them all.
+    assert made > 0.3 * loss["recorded"], (made, loss)
