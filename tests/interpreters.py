@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The Python interpreters that tests run targets on.
 
-`interpreters.py fetch` brings those that Debian 12 does not have: they are unpacked into a cache folder outside the tree and run in
-a chroot, without installing anything. `interpreters.py list` says what is there and what is missing.
+`interpreters.py fetch` brings those that Debian 12 does not have: they are unpacked into a cache folder outside the tree and
+run in a chroot, without installing anything. `interpreters.py list` says what is there and what is missing.
 """
 
 from __future__ import annotations

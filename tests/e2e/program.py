@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import collections
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -291,7 +292,7 @@ def impossible(stack: tuple[Frame, ...], script: str) -> str:
             return f"{frame.function} in {frame.file}"
         if frame.line not in lines.get(frame.function, ()):
             return f"line {frame.line} is outside {frame.function}"
-    for caller, callee in zip(stack, stack[1:]):
+    for caller, callee in itertools.pairwise(stack):
         if caller.line not in calls[caller.function, callee.function]:
             return f"{caller.function} does not call {callee.function} in line {caller.line}"
     return ""

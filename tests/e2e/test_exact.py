@@ -1,6 +1,7 @@
 """No stack that cannot be and no wrong name, on targets made to provoke them."""
 
 import collections
+import itertools
 
 from program import collapsed, impossible, python_frames, target
 
@@ -41,7 +42,7 @@ def test_dropped_functions_never_lend_their_names(interpreter, program):
         stacks, loss = record(program, maker.pid, 20_000)
     made = 0
     for stack, weight in python_frames(stacks).items():
-        for caller, frame in zip(stack, stack[1:]):
+        for caller, frame in itertools.pairwise(stack):
             if frame.function.startswith("made_"):
                 made += weight
                 assert frame.file == f"{frame.function}.py", stack

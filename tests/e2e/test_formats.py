@@ -201,6 +201,8 @@ def test_tree_is_a_tree_and_its_sums_hold(recorded):
 
 def test_sessions_list_has_the_documented_keys(recorded):
     [row] = recorded.json("sessions", "list")["rows"]
-    assert set(["id", "name", "state", "pid", "command", "python", "started_at", "duration_ns", "events", "samples", "bytes", "lost"]) <= set(row)
+    assert set(
+        ["id", "name", "state", "pid", "command", "python", "started_at", "duration_ns", "events", "samples", "bytes", "lost"]
+    ) <= set(row)
     assert row["name"] == "burner" and row["python"].startswith("3.11")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", row["started_at"])

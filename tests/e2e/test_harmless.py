@@ -116,7 +116,7 @@ def test_target_that_ends_while_it_is_recorded_is_no_failure(debian, either):
         with either.recording(exiting.pid, "-r", 1000) as recording:
             time.sleep(1)
             exiting.say("7")
-            stdout, _ = recording.end(code=0, sent=None)
+            recording.end(code=0, sent=None)
         assert exiting.process.wait(10) == 7
     row = either.json("sessions", "list")["rows"][0]
     assert row["state"] == "complete" and row["samples"] > 0

@@ -1,5 +1,7 @@
 """Stacks of every shape: deep ones, generators, coroutines, threads born before and after the attach, forks."""
 
+import itertools
+
 import pytest
 from program import collapsed, impossible, python_frames, target
 
@@ -42,7 +44,7 @@ def test_coroutines_have_their_awaiters(interpreter, program):
     assert served > polled > 0
     for stack in stacks:
         own = tuple(frame for frame in stack if frame.file.endswith("coroutines.py"))
-        for caller, callee in zip(own[1:], own[2:]):
+        for caller, callee in itertools.pairwise(own[1:]):
             assert (caller.function, callee.function) in {
                 ("serve", "handle"),
                 ("handle", "crunch"),
