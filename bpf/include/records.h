@@ -17,27 +17,25 @@ enum pyc_record_type {
   PYC_RECORD_CODE = 2,
 };
 
-// One frame of a sample. `identity` names a code object by the content of its immutable part (see bpf/lib); a
-// PYC_RECORD_CODE with the same identity comes earlier in the ring.
+// One frame of a sample. `identity` names a code object by its content (bpf/include/code_identity.h); a
+// PYC_RECORD_CODE with the same identity comes earlier in the ring unless the ring had no room for it.
 struct pyc_frame {
   pyc_u64 identity;
   pyc_s32 offset;  // bytecode offset in bytes, negative before the first instruction
   pyc_u32 reserved;
 };
 
-#define PYC_SAMPLE_TRUNCATED 1u
+#define PYC_SAMPLE_TRUNCATED 1u  // the root-most frames are missing
 #define PYC_SAMPLE_NO_PYTHON 2u  // the thread runs no Python frame; user_ip says where it is
 
+// One tick whose stack could be read to its root or to PYC_MAX_FRAMES. Followed by frame_count frames, leaf first.
 struct pyc_sample {
-  pyc_u32 type;     // PYC_RECORD_SAMPLE
+  pyc_u32 type;  // PYC_RECORD_SAMPLE
   pyc_u32 flags;
   pyc_u64 time_ns;  // CLOCK_MONOTONIC
-  pyc_u32 tgid;     // in the root pid namespace
-  pyc_u32 tid;
-  pyc_u64 user_ip;
-  pyc_u32 error;    // enum pyc_error; frames are those read before it happened
+  pyc_u64 user_ip;  // 0 unless PYC_SAMPLE_NO_PYTHON
+  pyc_u32 tid;      // in the root pid namespace
   pyc_u32 frame_count;
-  struct pyc_frame frames[];  // leaf first
 };
 
 // What is needed to name a code object, as it was at the moment of the sample: raw objects, decoded in user space by
@@ -45,43 +43,45 @@ struct pyc_sample {
 // smaller than its object is completed from live memory if the identity still matches.
 struct pyc_code_part {
   pyc_u64 address;
-  pyc_u32 captured;  // bytes, the parts follow the record in order
+  pyc_u32 captured;  // bytes; 0: could not be read
   pyc_u32 reserved;
 };
 
-enum pyc_code_parts { PYC_PART_CODE, PYC_PART_NAME, PYC_PART_FILENAME, PYC_PART_LINETABLE, PYC_PART_COUNT };
+enum pyc_code_parts { PYC_PART_CODE, PYC_PART_QUALNAME, PYC_PART_FILENAME, PYC_PART_LINETABLE, PYC_PART_COUNT };
 
+// Followed by the captured bytes of the parts in order, without gaps.
 struct pyc_code_record {
   pyc_u32 type;  // PYC_RECORD_CODE
-  pyc_u32 tgid;
+  pyc_u32 reserved;
   pyc_u64 identity;
   struct pyc_code_part parts[PYC_PART_COUNT];
-  unsigned char bytes[];
 };
 
-// Errors of the kernel side: ids here, sentences in daemon/collect/kernel_errors.cc.
+// Why a stack could not be read: ids here, sentences in daemon/collect/kernel_errors.cc.
 enum pyc_error {
   PYC_OK = 0,
-  PYC_ERROR_NO_INTERPRETER,   // the runtime has no interpreter (starting or finalized)
-  PYC_ERROR_THREAD_LIST,      // the list of thread states could not be read
-  PYC_ERROR_FRAME_READ,       // a frame could not be read
-  PYC_ERROR_CODE_READ,        // a code object could not be read
-  PYC_ERROR_BAD_FRAME,        // a frame does not look like one
-  PYC_ERROR_BAD_CODE,         // the frame's code object is not a code object
-  PYC_ERROR_CYCLE,            // the chain of frames does not end
+  PYC_ERROR_THREAD_LIST,  // the list of thread states could not be read
+  PYC_ERROR_FRAME_READ,   // a frame could not be read
+  PYC_ERROR_CODE_READ,    // a code object could not be read
+  PYC_ERROR_NAME_READ,    // a code object's names or line table could not be read
+  PYC_ERROR_BAD_FRAME,    // a frame does not look like one, or the frames do not fit together
+  PYC_ERROR_BAD_CODE,     // the frame's code object is not a code object
+  PYC_ERROR_CYCLE,        // the chain of frames does not end
   PYC_ERROR_COUNT,
 };
 
-// Counters, one element of a per-CPU array each. ticks = samples written + ring_full + errors.
-enum pyc_counter { PYC_COUNT_TICKS, PYC_COUNT_RECORDED, PYC_COUNT_RING_FULL, PYC_COUNT_CODE_RECORDS,
-                   PYC_COUNT_ERRORS, /* + enum pyc_error */
-                   PYC_COUNTERS = PYC_COUNT_ERRORS + PYC_ERROR_COUNT };
+// ticks = samples written + ring_full + the sum of errors.
+struct pyc_counters {
+  pyc_u64 ticks;
+  pyc_u64 ring_full;
+  pyc_u64 code_records;
+  pyc_u64 errors[PYC_ERROR_COUNT];  // by enum pyc_error
+};
 
 struct pyc_settings {
-  pyc_u64 runtime;        // address of _PyRuntime in the target
-  pyc_u64 code_type;      // address of PyCode_Type in the target, 0: unknown
-  pyc_u32 tgid;           // in the root pid namespace
-  pyc_u32 reserved;
+  pyc_u64 runtime;      // address of _PyRuntime in the target
+  pyc_u64 code_type;    // address of PyCode_Type in the target, 0: unknown
+  pyc_u64 ring_wakeup;  // bytes waiting in the ring from which on user space is woken
   struct pyc_layout layout;
 };
 
