@@ -33,6 +33,12 @@ enum pyc_linetable_kind {
   PYC_LINETABLE_LOCATIONS = 1,  // co_linetable of 3.11 and later
 };
 
+enum pyc_managed_dict_kind {
+  PYC_MANAGED_DICT_TWO_SLOTS = 1,  // values at object - 32 or a dict at object - 24 (3.11)
+  PYC_MANAGED_DICT_TAGGED = 2,     // at object - 24: a dict, or with bit 0 set the address of values - 1 (3.12)
+  PYC_MANAGED_DICT_INLINE = 3,     // a dict at object - 24, else values at object + tp_basicsize (3.13)
+};
+
 struct pyc_layout {
   pyc_u32 version;  // PY_VERSION_HEX, for people only: code switches on kinds
   pyc_u16 frame_kind;
@@ -102,6 +108,20 @@ struct pyc_layout {
   pyc_u16 long_tagged;
   pyc_u16 type_name;
   pyc_u16 type_flags;
+  pyc_u16 type_basicsize;
+  pyc_u16 type_dictoffset;
+  pyc_u16 type_cached_keys;  // ht_cached_keys of heap types
+  // dict, its keys, and the attributes of objects that have no dict of their own
+  pyc_u16 dict_keys;
+  pyc_u16 dict_values;
+  pyc_u16 keys_log2_size;
+  pyc_u16 keys_log2_index_bytes;
+  pyc_u16 keys_kind;     // 0: entries of hash, key, value; others: of key, value
+  pyc_u16 keys_entries;  // dk_nentries
+  pyc_u16 keys_indices;
+  pyc_u16 values_items;  // of PyDictValues
+  pyc_u16 managed_dict_kind;
+  pyc_u32 interpreter_modules;  // the dict sys.modules
 };
 
 #ifdef __cplusplus

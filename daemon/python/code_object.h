@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "analysis/model/result.h"
 #include "bpf/include/python_layout.h"
+#include "daemon/python/unicode.h"
 #include "daemon/target/target_memory.h"
 
 namespace pycroscope {
@@ -37,14 +39,10 @@ struct CodeInfo {
   LineTable lines;
 };
 
-// Limits: names of 16 KiB, line tables of 4 MiB; longer ones are an error.
+// Limits: names of 16 Ki characters, line tables of 4 MiB; longer ones are an error (kMemory).
 Result<CodeInfo> decode_code(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code);
 
 // The identity that BPF programs compute (bpf/lib/code_identity.h), computed from `memory`.
 Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code);
-
-// A str object as UTF-8. At most `limit` code points; longer ones are cut and end in "…".
-Result<std::string> read_unicode(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object,
-                                 size_t limit);
 
 }  // namespace pycroscope

@@ -15,6 +15,7 @@ class RemotePtr {
   constexpr uint64_t address() const { return address_; }
   constexpr explicit operator bool() const { return address_ != 0; }
   constexpr RemotePtr operator+(uint64_t bytes) const { return RemotePtr(address_ + bytes); }
+  constexpr RemotePtr operator-(uint64_t bytes) const { return RemotePtr(address_ - bytes); }
   template <class U>
   constexpr RemotePtr<U> as() const {
     return RemotePtr<U>(address_);

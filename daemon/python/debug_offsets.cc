@@ -1,0 +1,197 @@
+#include "daemon/python/debug_offsets.h"
+
+#include <cstring>
+
+#include "daemon/python/layouts.h"
+
+namespace pycroscope {
+namespace {
+
+// struct _Py_DebugOffsets, v3.13.0 Include/internal/pycore_runtime.h. Fixed for all of 3.13.
+struct DebugOffsets {
+  char cookie[8];
+  uint64_t version;
+  uint64_t free_threaded;
+  struct {
+    uint64_t size, finalizing, interpreters_head;
+  } runtime;
+  struct {
+    uint64_t size, id, next, threads_head, gc, imports_modules, sysdict, builtins, ceval_gil, gil, gil_enabled,
+        gil_locked, gil_holder;
+  } interpreter;
+  struct {
+    uint64_t size, prev, next, interp, current_frame, thread_id, native_thread_id, datastack_chunk, status;
+  } thread;
+  struct {
+    uint64_t size, previous, executable, instr_ptr, localsplus, owner;
+  } frame;
+  struct {
+    uint64_t size, filename, name, qualname, linetable, firstlineno, argcount, localsplusnames, localspluskinds,
+        code_adaptive;
+  } code;
+  struct {
+    uint64_t size, type;
+  } object;
+  struct {
+    uint64_t size, name, repr, flags;
+  } type;
+  struct {
+    uint64_t size, items, item_count;
+  } tuple;
+  struct {
+    uint64_t size, items, item_count;
+  } list;
+  struct {
+    uint64_t size, keys, values;
+  } dict;
+  struct {
+    uint64_t size, value;
+  } floating;
+  struct {
+    uint64_t size, tag, digits;
+  } integer;
+  struct {
+    uint64_t size, length, data;
+  } bytes;
+  struct {
+    uint64_t size, state, length, ascii_size;
+  } unicode;
+  struct {
+    uint64_t size, collecting;
+  } gc;
+};
+static_assert(sizeof(DebugOffsets) == 584);
+
+// Copies offsets into a layout and remembers whether all of them were sane.
+class Checker {
+ public:
+  // The next offsets are in a structure of `size` bytes, which must be in [minimum, maximum].
+  void structure(uint64_t size, uint64_t minimum, uint64_t maximum) {
+    size_ = size;
+    if (size < minimum || size > maximum) sane_ = false;
+  }
+  template <class T>
+  void field(T& out, uint64_t offset, uint64_t width) {
+    // A value that does not fit its field would be cut silently: PYC_NO_OFFSET and above are no offsets.
+    const uint64_t largest = sizeof(T) == 2 ? PYC_NO_OFFSET - 1u : 0x7fffffffu;
+    if (width > size_ || offset > size_ - width || offset % width != 0 || offset > largest) {
+      sane_ = false;
+    } else {
+      out = static_cast<T>(offset);
+    }
+  }
+  bool sane() const { return sane_; }
+
+ private:
+  uint64_t size_ = 0;
+  bool sane_ = true;
+};
+
+constexpr uint64_t kPointer = 8;
+constexpr uint64_t kInt = 4;
+constexpr uint64_t kMega = 1 << 20;  // the interpreter state of 3.13 has 190 KiB
+
+void check_runtime(const DebugOffsets& from, pyc_layout& to, Checker& check) {
+  check.structure(from.runtime.size, sizeof(DebugOffsets), 16 * kMega);
+  check.field(to.runtime_finalizing, from.runtime.finalizing, kPointer);
+  check.field(to.runtime_interpreters_head, from.runtime.interpreters_head, kPointer);
+  check.structure(from.interpreter.size, 1024, 16 * kMega);
+  check.field(to.interpreter_id, from.interpreter.id, kPointer);
+  check.field(to.interpreter_next, from.interpreter.next, kPointer);
+  check.field(to.interpreter_threads_head, from.interpreter.threads_head, kPointer);
+  check.field(to.interpreter_modules, from.interpreter.imports_modules, kPointer);
+  check.field(to.gil, from.interpreter.ceval_gil, kPointer);
+  check.structure(to.gil_size, 16, 4096);
+  check.field(to.gil_locked, from.interpreter.gil_locked, kInt);
+  check.field(to.gil_last_holder, from.interpreter.gil_holder, kPointer);
+}
+
+void check_thread(const DebugOffsets& from, pyc_layout& to, Checker& check) {
+  check.structure(from.thread.size, 64, 0xffff);
+  check.field(to.thread_next, from.thread.next, kPointer);
+  check.field(to.thread_interp, from.thread.interp, kPointer);
+  check.field(to.thread_frame, from.thread.current_frame, kPointer);
+  check.field(to.thread_id, from.thread.thread_id, kPointer);
+  check.field(to.thread_native_id, from.thread.native_thread_id, kPointer);
+  check.structure(from.frame.size, 48, 256);
+  check.field(to.frame_locals, from.frame.localsplus, kPointer);
+  check.field(to.frame_size, from.frame.localsplus, kPointer);
+  // Of a frame only the fixed part is read.
+  check.structure(to.frame_size, 40, 256);
+  check.field(to.frame_previous, from.frame.previous, kPointer);
+  check.field(to.frame_code, from.frame.executable, kPointer);
+  check.field(to.frame_instr, from.frame.instr_ptr, kPointer);
+  check.field(to.frame_owner, from.frame.owner, 1);
+}
+
+void check_code(const DebugOffsets& from, pyc_layout& to, Checker& check) {
+  check.structure(from.code.size, to.code_identity_end, 4096);
+  check.field(to.code_filename, from.code.filename, kPointer);
+  check.field(to.code_name, from.code.name, kPointer);
+  check.field(to.code_qualname, from.code.qualname, kPointer);
+  check.field(to.code_linetable, from.code.linetable, kPointer);
+  check.field(to.code_first_line, from.code.firstlineno, kInt);
+  check.field(to.code_argcount, from.code.argcount, kInt);
+  check.field(to.code_locals_names, from.code.localsplusnames, kPointer);
+  check.field(to.code_locals_kinds, from.code.localspluskinds, kPointer);
+  check.field(to.code_instructions, from.code.code_adaptive, kPointer);
+}
+
+void check_objects(const DebugOffsets& from, pyc_layout& to, Checker& check) {
+  check.structure(from.object.size, 16, 64);
+  check.field(to.object_type, from.object.type, kPointer);
+  check.structure(from.type.size, 256, 4096);
+  check.field(to.type_name, from.type.name, kPointer);
+  check.field(to.type_flags, from.type.flags, kPointer);
+  check.structure(from.tuple.size, 24, 256);
+  check.field(to.var_size, from.tuple.item_count, kPointer);
+  check.field(to.tuple_items, from.tuple.items, kPointer);
+  check.structure(from.list.size, 32, 256);
+  check.field(to.list_items, from.list.items, kPointer);
+  check.structure(from.dict.size, 48, 256);
+  check.field(to.dict_keys, from.dict.keys, kPointer);
+  check.field(to.dict_values, from.dict.values, kPointer);
+  check.structure(from.floating.size, 24, 256);
+  check.field(to.float_value, from.floating.value, kPointer);
+  check.structure(from.integer.size, 28, 256);
+  check.field(to.long_tag, from.integer.tag, kPointer);
+  check.field(to.long_digits, from.integer.digits, kInt);
+  check.structure(from.bytes.size, 33, 256);
+  check.field(to.bytes_data, from.bytes.data, 1);
+}
+
+void check_text(const DebugOffsets& from, pyc_layout& to, Checker& check) {
+  check.structure(from.unicode.size, 48, 256);
+  check.field(to.unicode_length, from.unicode.length, kPointer);
+  check.field(to.unicode_state, from.unicode.state, kInt);
+  check.field(to.unicode_ascii_data, from.unicode.ascii_size, kPointer);
+}
+
+}  // namespace
+
+Status apply_debug_offsets(const TargetMemory& memory, RemoteAddress runtime, uint32_t version_hex,
+                           pyc_layout& layout) {
+  PYC_TRY(const auto offsets, memory.read<DebugOffsets>(runtime));
+  const std::string python = "Python " + version_text(version_hex);
+  if (std::memcmp(offsets.cookie, "xdebugpy", sizeof offsets.cookie) != 0 || offsets.version != version_hex) {
+    return fail(ErrorCode::kFailed,
+                python + " does not describe its own layout: its memory is damaged, or it is not CPython");
+  }
+  if (offsets.free_threaded != 0) {
+    return fail(ErrorCode::kFailed,
+                "the free-threaded build of " + python + " is not supported: use the one with a GIL");
+  }
+  Checker check;
+  check_runtime(offsets, layout, check);
+  check_thread(offsets, layout, check);
+  check_code(offsets, layout, check);
+  check_objects(offsets, layout, check);
+  check_text(offsets, layout, check);
+  if (!check.sane()) {
+    return fail(ErrorCode::kFailed,
+                python + " describes a layout that cannot be: its memory is damaged, or it is not CPython");
+  }
+  return {};
+}
+
+}  // namespace pycroscope

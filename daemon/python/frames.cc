@@ -1,0 +1,112 @@
+#include "daemon/python/frames.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <unordered_set>
+
+namespace pycroscope {
+namespace {
+
+constexpr size_t kMaxInterpreters = 4096;
+constexpr size_t kMaxThreads = 1 << 16;
+// Shims and frames that are not counted must not make a walk endless.
+constexpr size_t kMaxSteps = 1 << 24;
+constexpr size_t kMaxFrameSize = 256;  // of the fixed part, see debug_offsets.cc
+
+std::unexpected<Error> endless(const char* what) {
+  return fail(ErrorCode::kMemory, std::string("the list of ") + what + " does not end");
+}
+
+// The fixed part of one _PyInterpreterFrame.
+class FrameBytes {
+ public:
+  Status read(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress frame) {
+    if (layout.frame_size > bytes_.size()) return fail(ErrorCode::kMemory, "a frame's size makes no sense");
+    return memory.read_bytes(frame, std::span(bytes_).first(layout.frame_size));
+  }
+  RemoteAddress pointer(uint16_t offset) const { return RemoteAddress(at<uint64_t>(offset)); }
+  uint8_t byte(uint16_t offset) const { return at<uint8_t>(offset); }
+
+ private:
+  template <class T>
+  T at(uint16_t offset) const {
+    T value{};
+    if (offset + sizeof value <= bytes_.size()) std::memcpy(&value, &bytes_[offset], sizeof value);
+    return value;
+  }
+  std::array<std::byte, kMaxFrameSize> bytes_{};
+};
+
+int32_t bytecode_offset(const pyc_layout& layout, RemoteAddress code, RemoteAddress instruction) {
+  const uint64_t first = code.address() + layout.code_instructions;
+  // Both kinds of pointer give the offset that CPython calls f_lasti. Garbage is cut to 32 bits, line tables cope.
+  return static_cast<int32_t>(static_cast<uint32_t>(instruction.address() - first));
+}
+
+Result<RemoteAddress> leaf_frame(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress tstate) {
+  PYC_TRY(const auto pointer, memory.read_pointer(tstate + layout.thread_frame));
+  if (layout.frame_kind == PYC_FRAME_CURRENT_FRAME || !pointer) return pointer;
+  return memory.read_pointer(pointer + layout.cframe_current_frame);
+}
+
+// Fills thread.frames; a failed read leaves what was read before it.
+Status walk_frames(const TargetMemory& memory, const pyc_layout& layout, size_t max_frames, PythonThread& thread) {
+  PYC_TRY(RemoteAddress frame, leaf_frame(memory, layout, thread.tstate));
+  FrameBytes bytes;
+  for (size_t steps = 0; frame; ++steps) {
+    if (thread.frames.size() == max_frames) {
+      thread.truncated = true;
+      return {};
+    }
+    if (steps == kMaxSteps) return endless("frames");
+    PYC_CHECK(bytes.read(memory, layout, frame));
+    if (bytes.byte(layout.frame_owner) != layout.frame_owner_cstack) {
+      const RemoteAddress code = bytes.pointer(layout.frame_code);
+      thread.frames.push_back({frame, code, bytecode_offset(layout, code, bytes.pointer(layout.frame_instr))});
+    }
+    const RemoteAddress previous = bytes.pointer(layout.frame_previous);
+    if (previous == frame) return endless("frames");
+    frame = previous;
+  }
+  return {};
+}
+
+Result<PythonThread> read_thread(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress tstate,
+                                 int64_t interpreter, size_t max_frames) {
+  PythonThread thread;
+  thread.tstate = tstate;
+  thread.interpreter = interpreter;
+  PYC_TRY(thread.thread_id, memory.read<uint64_t>(tstate + layout.thread_id));
+  PYC_TRY(thread.native_id, memory.read<uint64_t>(tstate + layout.thread_native_id));
+  if (auto status = walk_frames(memory, layout, max_frames, thread); !status) {
+    if (status.error().code != ErrorCode::kMemory) return std::unexpected(std::move(status).error());
+    thread.truncated = true;
+  }
+  return thread;
+}
+
+}  // namespace
+
+Result<std::vector<PythonThread>> walk_threads(const TargetMemory& memory, const PythonRuntime& python,
+                                               size_t max_frames) {
+  const pyc_layout& layout = python.layout;
+  std::vector<PythonThread> threads;
+  std::unordered_set<uint64_t> seen;
+  PYC_TRY(RemoteAddress interpreter, memory.read_pointer(python.runtime + layout.runtime_interpreters_head));
+  for (size_t interpreters = 0; interpreter; ++interpreters) {
+    if (interpreters == kMaxInterpreters || !seen.insert(interpreter.address()).second) return endless("interpreters");
+    PYC_TRY(const auto id, memory.read<int64_t>(interpreter + layout.interpreter_id));
+    PYC_TRY(RemoteAddress tstate, memory.read_pointer(interpreter + layout.interpreter_threads_head));
+    while (tstate) {
+      if (threads.size() == kMaxThreads || !seen.insert(tstate.address()).second) return endless("threads");
+      PYC_TRY(PythonThread thread, read_thread(memory, layout, tstate, id, max_frames));
+      threads.push_back(std::move(thread));
+      PYC_TRY(tstate, memory.read_pointer(tstate + layout.thread_next));
+    }
+    PYC_TRY(interpreter, memory.read_pointer(interpreter + layout.interpreter_next));
+  }
+  return threads;
+}
+
+}  // namespace pycroscope
