@@ -2,7 +2,8 @@
 
 #include <dirent.h>
 #include <poll.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -55,7 +56,8 @@ bool readable_now(const Fd& fd) {
 
 Result<Process> Process::open(pid_t pid) {
   if (pid <= 0) return no_process(pid);
-  Fd pidfd(::pidfd_open(pid, 0));
+  // glibc 2.36 declares pidfd_open() for C only.
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   const int open_error = errno;
   if (!pidfd && open_error == ESRCH) return no_process(pid);
 
