@@ -45,14 +45,20 @@ Result<PassContext> PassContext::create(const EventReader& reader, const v1::Vie
   return PassContext(reader, request, range, std::move(functions), std::move(stacks));
 }
 
-std::vector<StackWeight> PassContext::stacks_with_selected() const {
-  if (functions_.all()) return stacks_;
+std::vector<uint8_t> PassContext::stack_selection() const {
+  std::vector<uint8_t> selected(symbols().mark().stacks, functions_.all());
+  if (functions_.all()) return selected;
   // A stack's caller has a smaller id, so one pass in order of ids suffices.
-  std::vector<uint8_t> selected(symbols().mark().stacks);
   for (uint32_t i = 1; i < selected.size(); ++i) {
     const Stack& stack = symbols().stack(StackId{i});
     selected[i] = selected[index(stack.parent)] || selects(symbols().location(stack.location).function);
   }
+  return selected;
+}
+
+std::vector<StackWeight> PassContext::stacks_with_selected() const {
+  if (functions_.all()) return stacks_;
+  std::vector<uint8_t> selected = stack_selection();
   std::vector<StackWeight> result;
   std::ranges::copy_if(stacks_, std::back_inserter(result),
                        [&](const StackWeight& s) { return selected[index(s.stack)]; });

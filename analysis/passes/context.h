@@ -40,6 +40,8 @@ class PassContext {
   std::span<const StackWeight> stacks() const { return stacks_; }
   // Those of them that have at least one function that the filter lets through.
   std::vector<StackWeight> stacks_with_selected() const;
+  // By stack id, whether a function on the stack is let through.
+  std::vector<uint8_t> stack_selection() const;
   // Whether the filter lets the function through.
   bool selects(FunctionId function) const { return functions_(function); }
   // Calls of all stacks(), undivided.

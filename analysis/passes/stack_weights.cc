@@ -24,26 +24,13 @@ bool labels_wanted(const Symbols& symbols, std::span<const Label> labels, const 
   });
 }
 
-// Which threads and label sets the filter lets through, by id.
-struct Wanted {
-  std::vector<uint8_t> threads, label_sets;
-
-  Wanted(const Symbols& symbols, const v1::ViewFilter& filter) {
-    Symbols::Mark mark = symbols.mark();
-    for (uint32_t i = 0; i < mark.threads; ++i)
-      threads.push_back(thread_wanted(symbols, symbols.thread(ThreadId{i}), filter));
-    for (uint32_t i = 0; i < mark.label_sets; ++i)
-      label_sets.push_back(labels_wanted(symbols, symbols.labels(LabelSetId{i}), filter));
-  }
-};
-
 class Counter {
  public:
-  explicit Counter(Wanted wanted) : wanted_(std::move(wanted)) {}
+  explicit Counter(SampleFilter wanted) : wanted_(std::move(wanted)) {}
 
   void add(const SampleColumns& batch) {
     for (size_t i = 0; i < batch.size(); ++i) {
-      if (!wanted_.threads[batch.thread[i]] || !wanted_.label_sets[batch.label_set[i]]) continue;
+      if (!wanted_(batch, i)) continue;
       uint32_t id = index_({batch.stack[i], batch.thread[i], batch.label_set[i]});
       if (id == weights_.size()) weights_.emplace_back();
       weights_[id] += {1, batch.weight_ns[i]};
@@ -61,12 +48,20 @@ class Counter {
   }
 
  private:
-  Wanted wanted_;
+  SampleFilter wanted_;
   DenseIndex index_;
   std::vector<Weight> weights_;
 };
 
 }  // namespace
+
+SampleFilter::SampleFilter(const Symbols& symbols, const v1::ViewFilter& filter) {
+  Symbols::Mark mark = symbols.mark();
+  for (uint32_t i = 0; i < mark.threads; ++i)
+    threads_.push_back(thread_wanted(symbols, symbols.thread(ThreadId{i}), filter));
+  for (uint32_t i = 0; i < mark.label_sets; ++i)
+    label_sets_.push_back(labels_wanted(symbols, symbols.labels(LabelSetId{i}), filter));
+}
 
 Result<EventFilter> time_range(const v1::ViewFilter& filter) {
   EventFilter range;
@@ -79,7 +74,7 @@ Result<EventFilter> time_range(const v1::ViewFilter& filter) {
 
 Result<std::vector<StackWeight>> count_stacks(const EventReader& reader, const v1::ViewFilter& filter) {
   PYC_TRY(EventFilter range, time_range(filter));
-  Counter counter(Wanted(reader.symbols(), filter));
+  Counter counter(SampleFilter(reader.symbols(), filter));
   PYC_CHECK(reader.samples(range, [&](const SampleColumns& batch) { counter.add(batch); }));
   return counter.take();
 }

@@ -38,6 +38,18 @@ struct StackWeight {
 // The filter's time range; kInvalid when it ends before it begins.
 Result<EventFilter> time_range(const v1::ViewFilter& filter);
 
+// Which samples the filter's threads and labels let through.
+class SampleFilter {
+ public:
+  SampleFilter(const Symbols& symbols, const v1::ViewFilter& filter);
+  bool operator()(const SampleColumns& batch, size_t i) const {
+    return threads_[batch.thread[i]] && label_sets_[batch.label_set[i]];
+  }
+
+ private:
+  std::vector<uint8_t> threads_, label_sets_;  // by id
+};
+
 // The weights of the samples in the filter's range, threads and labels, in the order of their first appearance.
 Result<std::vector<StackWeight>> count_stacks(const EventReader& reader, const v1::ViewFilter& filter);
 

@@ -1,0 +1,204 @@
+// Everything that a session holds, streamed, as one object:
+//   {"format": "pycroscope-samples", "version": 1,
+//    "session": {id, name, state, pid, command, python, started_at, duration_ns, mode, rate_hz, samples, loss: {...}},
+//    "weights": "cpu" | "wall",           what weight_ns is
+//    "files": [path, ...],
+//    "functions": [[name, file, first_line, kind], ...],        kind: "python" "native" "kernel"
+//    "locations": [[function, line, offset], ...],              line 0, offset -1: unknown
+//    "stacks": [[parent, location], ...],                       stack 0 is the empty one: null
+//    "threads": [[pid, tid, name, command], ...],
+//    "label_sets": [{key: value, ...}, ...],
+//    "samples": [[time_ns, thread, stack, weight_ns, label_set, truncated], ...]}
+// Numbers that name things are indices into the lists above. Every raw sample that the filter lets through is there.
+#include "analysis/passes/json.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "analysis/export/export.h"
+#include "analysis/export/weight.h"
+#include "analysis/passes/view_json.h"
+
+namespace pycroscope {
+namespace {
+
+constexpr size_t kChunk = size_t{64} << 10;
+
+std::string_view state_name(v1::SessionState state) {
+  switch (state) {
+    case v1::SESSION_STATE_RECORDING:
+      return "recording";
+    case v1::SESSION_STATE_COMPLETE:
+      return "complete";
+    case v1::SESSION_STATE_INTERRUPTED:
+      return "interrupted";
+    default:
+      return "failed";
+  }
+}
+
+std::string_view mode_name(v1::SampleMode mode) {
+  switch (mode) {
+    case v1::SAMPLE_MODE_WALL:
+      return "wall";
+    case v1::SAMPLE_MODE_GIL:
+      return "gil";
+    default:
+      return "cpu";
+  }
+}
+
+std::string_view kind_name(v1::FrameKind kind) {
+  switch (kind) {
+    case v1::FRAME_KIND_NATIVE:
+      return "native";
+    case v1::FRAME_KIND_KERNEL:
+      return "kernel";
+    default:
+      return "python";
+  }
+}
+
+class JsonWriter {
+ public:
+  JsonWriter(const PassContext& context, const ExportOutput& output)
+      : context_(context), symbols_(context.symbols()), output_(output), mark_(symbols_.mark()) {}
+
+  Status write() {
+    out_ = "{\"format\": \"pycroscope-samples\", \"version\": 1,\n\"session\": ";
+    append_session();
+    fmt::format_to(std::back_inserter(out_), ",\n\"weights\": \"{}\"", context_.knows().cpu() ? "cpu" : "wall");
+    PYC_CHECK(write_list("files", mark_.files, [&](uint32_t i) {
+      append_json_string(out_, symbols_.string(symbols_.file(FileId{i}).path));
+    }));
+    PYC_CHECK(write_list("functions", mark_.functions, [&](uint32_t i) { append_function(FunctionId{i}); }));
+    PYC_CHECK(write_list("locations", mark_.locations, [&](uint32_t i) {
+      const Location& l = symbols_.location(LocationId{i});
+      fmt::format_to(std::back_inserter(out_), "[{},{},{}]", index(l.function), l.line, l.offset);
+    }));
+    PYC_CHECK(write_list("stacks", mark_.stacks, [&](uint32_t i) {
+      const Stack& s = symbols_.stack(StackId{i});
+      if (i)
+        fmt::format_to(std::back_inserter(out_), "[{},{}]", index(s.parent), index(s.location));
+      else
+        out_ += "null";
+    }));
+    PYC_CHECK(write_list("threads", mark_.threads, [&](uint32_t i) { append_thread(ThreadId{i}); }));
+    PYC_CHECK(write_list("label_sets", mark_.label_sets, [&](uint32_t i) { append_labels(LabelSetId{i}); }));
+    PYC_CHECK(write_samples());
+    return output_(out_);
+  }
+
+ private:
+  template <class Append>
+  Status write_list(std::string_view name, uint32_t count, Append append) {
+    fmt::format_to(std::back_inserter(out_), ",\n\"{}\": [", name);
+    for (uint32_t i = 0; i < count; ++i) {
+      out_ += i ? ",\n" : "\n";
+      append(i);
+      PYC_CHECK(flush());
+    }
+    out_ += ']';
+    return {};
+  }
+
+  Status flush() {
+    if (out_.size() < kChunk) return {};
+    PYC_CHECK(output_(out_));
+    out_.clear();
+    return {};
+  }
+
+  void append_session() {
+    const v1::Session& s = context_.reader().session();
+    auto add = [&](std::string_view key, const std::string& value) {
+      fmt::format_to(std::back_inserter(out_), "{}\"{}\": {}", out_.ends_with('{') ? "" : ", ", key, value);
+    };
+    std::string command;
+    for (const std::string& word : s.target().command()) command += (command.empty() ? "" : " ") + word;
+    out_ += '{';
+    add("id", json_string(s.id()));
+    add("name", json_string(s.name()));
+    add("state", json_string(state_name(s.state())));
+    add("pid", std::to_string(s.target().pid()));
+    add("command", json_string(command));
+    add("python", json_string(s.target().interpreter().version()));
+    add("started_at", json_string(google::protobuf::util::TimeUtil::ToString(s.started_at())));
+    add("duration_ns", std::to_string(s.duration_ns()));
+    add("mode", json_string(mode_name(s.config().mode())));
+    add("rate_hz", fmt::format("{}", s.config().rate_hz()));
+    add("samples", std::to_string(s.samples()));
+    add("loss", loss_json(context_.header().loss()));
+    out_ += '}';
+  }
+
+  void append_function(FunctionId id) {
+    const Function& f = symbols_.function(id);
+    out_ += '[';
+    append_json_string(out_, symbols_.string(f.name));
+    fmt::format_to(std::back_inserter(out_), ",{},{},\"{}\"]", index(f.file), f.first_line, kind_name(f.kind));
+  }
+
+  void append_thread(ThreadId id) {
+    const Thread& thread = symbols_.thread(id);
+    const TracedProcess& process = symbols_.process(thread.process);
+    fmt::format_to(std::back_inserter(out_), "[{},{},", process.pid, thread.tid);
+    append_json_string(out_, symbols_.string(thread.name));
+    out_ += ',';
+    append_json_string(out_, symbols_.string(process.command));
+    out_ += ']';
+  }
+
+  void append_labels(LabelSetId id) {
+    out_ += '{';
+    for (const Label& label : symbols_.labels(id)) {
+      if (!out_.ends_with('{')) out_ += ", ";
+      append_json_string(out_, symbols_.string(label.key));
+      out_ += ": ";
+      append_json_string(out_, symbols_.string(label.value));
+    }
+    out_ += '}';
+  }
+
+  Status write_samples() {
+    const v1::ViewFilter& filter = context_.request().filter();
+    PYC_TRY(EventFilter range, time_range(filter));
+    SampleFilter wanted(symbols_, filter);
+    std::vector<uint8_t> selected = context_.stack_selection();
+    out_ += ",\n\"samples\": [";
+    std::string_view before = "\n";
+    Status written;
+    PYC_CHECK(context_.reader().samples(range, [&](const SampleColumns& b) {
+      for (size_t i = 0; i < b.size() && written; ++i) {
+        if (!wanted(b, i) || !selected[b.stack[i]]) continue;
+        fmt::format_to(std::back_inserter(out_), "{}[{},{},{},{},{},{}]", before, b.time_ns[i], b.thread[i], b.stack[i],
+                       b.weight_ns[i], b.label_set[i], b.truncated[i] != 0);
+        before = ",\n";
+        written = flush();
+      }
+    }));
+    out_ += "]}\n";
+    return written;
+  }
+
+  const PassContext& context_;
+  const Symbols& symbols_;
+  const ExportOutput& output_;
+  Symbols::Mark mark_;
+  std::string out_;
+};
+
+}  // namespace
+
+Status export_json(const ExportInput& input, const ExportOutput& output) {
+  v1::ViewRequest request = view_request(input.request);
+  PYC_TRY(PassContext context, PassContext::create(input.reader, request));
+  PYC_CHECK(export_weight(context, input.request.weight(), ""));
+  return JsonWriter(context, output).write();
+}
+
+}  // namespace pycroscope

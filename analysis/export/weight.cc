@@ -1,0 +1,32 @@
+#include "analysis/export/weight.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace pycroscope {
+
+Result<ExportWeight> export_weight(const PassContext& context, std::string_view wanted, std::string_view fallback) {
+  std::vector<ExportWeight> known = {{"samples", false}};
+  if (context.knows().wall()) known.push_back({"time", true});
+  if (context.knows().cpu()) known.push_back({"cpu-time", true});
+  if (wanted.empty()) wanted = fallback;
+  if (wanted.empty()) return known.back();
+  auto it = std::ranges::find(known, wanted, &ExportWeight::name);
+  if (it != known.end()) return *it;
+  std::vector<std::string_view> names;
+  for (const ExportWeight& weight : known) names.push_back(weight.name);
+  return fail(ErrorCode::kInvalid, fmt::format("this session does not know the weight \"{}\"; use one of: {}", wanted,
+                                               fmt::join(names, ", ")));
+}
+
+v1::ViewRequest view_request(const v1::ExportRequest& request) {
+  v1::ViewRequest view;
+  *view.mutable_filter() = request.filter();
+  *view.mutable_tree() = request.tree();
+  return view;
+}
+
+}  // namespace pycroscope

@@ -1,0 +1,27 @@
+// What the figures of an export are: counts of samples or nanoseconds.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "analysis/export/export.h"
+#include "analysis/model/result.h"
+#include "analysis/passes/context.h"
+#include "analysis/passes/stack_weights.h"
+
+namespace pycroscope {
+
+struct ExportWeight {
+  std::string_view name;  // as on the command line
+  bool time = false;      // nanoseconds, else samples
+  uint64_t of(const Weight& w) const { return time ? static_cast<uint64_t>(w.ns) : w.samples; }
+};
+
+// The weight asked for; where none was, `fallback`: "samples", or "" for the time that the session knows. kInvalid,
+// naming those there are, for one that the session does not know.
+Result<ExportWeight> export_weight(const PassContext& context, std::string_view wanted, std::string_view fallback);
+
+// The view request with an export's filter and division, for a PassContext.
+v1::ViewRequest view_request(const v1::ExportRequest& request);
+
+}  // namespace pycroscope
