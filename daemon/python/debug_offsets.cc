@@ -101,9 +101,11 @@ void check_runtime(const DebugOffsets& from, pyc_layout& to, Checker& check) {
   check.field(to.interpreter_threads_head, from.interpreter.threads_head, kPointer);
   check.field(to.interpreter_modules, from.interpreter.imports_modules, kPointer);
   check.field(to.gil, from.interpreter.ceval_gil, kPointer);
+  // These are of the main interpreter's own GIL state inside PyInterpreterState; one that is before it wraps around and
+  // is refused.
   check.structure(to.gil_size, 16, 4096);
-  check.field(to.gil_locked, from.interpreter.gil_locked, kInt);
-  check.field(to.gil_last_holder, from.interpreter.gil_holder, kPointer);
+  check.field(to.gil_locked, from.interpreter.gil_locked - from.interpreter.gil, kInt);
+  check.field(to.gil_last_holder, from.interpreter.gil_holder - from.interpreter.gil, kPointer);
 }
 
 void check_thread(const DebugOffsets& from, pyc_layout& to, Checker& check) {
