@@ -18,27 +18,6 @@ constexpr char32_t kReplacement = 0xfffd;
 
 constexpr bool is_surrogate(char32_t c) { return c >= 0xd800 && c <= 0xdfff; }
 
-void append_utf8(std::string& out, char32_t c) {
-  if (is_surrogate(c) || c > 0x10ffff) c = kReplacement;
-  const auto put = [&out](char32_t byte) { out.push_back(static_cast<char>(byte)); };
-  const auto put_tail = [&put, c](int shift) { put(0x80 | ((c >> shift) & 0x3f)); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xc0 | (c >> 6));
-    put_tail(0);
-  } else if (c < 0x10000) {
-    put(0xe0 | (c >> 12));
-    put_tail(6);
-    put_tail(0);
-  } else {
-    put(0xf0 | (c >> 18));
-    put_tail(12);
-    put_tail(6);
-    put_tail(0);
-  }
-}
-
 template <class Unit>
 std::u32string widen(std::span<const std::byte> raw) {
   std::u32string text(raw.size() / sizeof(Unit), U'\0');
@@ -67,6 +46,27 @@ size_t utf8_length(std::string_view bytes) {
 }
 
 }  // namespace
+
+void append_utf8(std::string& out, char32_t c) {
+  if (is_surrogate(c) || c > 0x10ffff) c = kReplacement;
+  const auto put = [&out](char32_t byte) { out.push_back(static_cast<char>(byte)); };
+  const auto put_tail = [&put, c](int shift) { put(0x80 | ((c >> shift) & 0x3f)); };
+  if (c < 0x80) {
+    put(c);
+  } else if (c < 0x800) {
+    put(0xc0 | (c >> 6));
+    put_tail(0);
+  } else if (c < 0x10000) {
+    put(0xe0 | (c >> 12));
+    put_tail(6);
+    put_tail(0);
+  } else {
+    put(0xf0 | (c >> 18));
+    put_tail(12);
+    put_tail(6);
+    put_tail(0);
+  }
+}
 
 Result<UnicodeText> read_unicode_header(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object) {
   uint64_t length = 0;

@@ -31,6 +31,9 @@ struct CodePoints {
 Result<CodePoints> read_code_points(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object,
                                     size_t limit);
 
+// Lone surrogates and impossible code points become U+FFFD.
+void append_utf8(std::string& out, char32_t c);
+
 // A str object as UTF-8; lone surrogates and impossible code points become U+FFFD. At most `limit` code points; longer
 // ones are cut and end in "…".
 Result<std::string> read_unicode(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object,
