@@ -131,7 +131,8 @@ class Program:
             **options,
         )
         assert code is None or result.returncode == code, (
-            f"{arguments} exited with {result.returncode}, not {code}\nstdout: {result.stdout[-2000:]}\nstderr: {result.stderr[-2000:]}"
+            f"{arguments} exited with {result.returncode}, not {code}\n"
+            f"stdout: {result.stdout[-2000:]}\nstderr: {result.stderr[-2000:]}"
         )
         return result
 
