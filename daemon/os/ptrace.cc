@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -68,6 +69,26 @@ int yama_scope() {
   return text && !text->empty() ? (*text)[0] - '0' : 0;
 }
 
+// True for what a system call leaves in the result register when a stop found it waiting: the kernel's own codes for
+// "start again" (ERESTARTSYS to ERESTART_RESTARTBLOCK, linux/errno.h), or EINTR.
+bool was_waiting(int64_t result) { return (result <= -512 && result >= -516 && result != -515) || result == -EINTR; }
+
+// Without the tid.
+StoppedThread read_registers(pid_t tid) {
+#ifndef __x86_64__
+#error "say here where this machine keeps the thread pointer and a system call's number, argument and result"
+#endif
+  StoppedThread thread;
+  user_regs_struct registers{};
+  if (::ptrace(PTRACE_GETREGS, tid, nullptr, &registers) != 0) return thread;
+  thread.thread_pointer = registers.fs_base;
+  const auto number = static_cast<int64_t>(registers.orig_rax);
+  if (number >= 0 && was_waiting(static_cast<int64_t>(registers.rax))) {
+    thread.blocked_in = {number, registers.rdi};
+  }
+  return thread;
+}
+
 std::unexpected<Error> seize_failure(pid_t pid, pid_t tid) {
   const std::string process = "process " + std::to_string(pid);
   if (const std::string tracer = task_status(pid, tid, "TracerPid"); !tracer.empty() && tracer != "0") {
@@ -117,10 +138,14 @@ class ThreadGroup {
     }
   }
 
-  std::vector<pid_t> tids() const {
-    std::vector<pid_t> tids;
-    for (const auto& [tid, task] : tasks_) tids.push_back(tid);
-    return tids;
+  std::vector<StoppedThread> threads() const {
+    std::vector<StoppedThread> threads;
+    for (const auto& [tid, task] : tasks_) {
+      StoppedThread& thread = threads.emplace_back();
+      if (task.state == State::kStopped) thread = read_registers(tid);
+      thread.tid = tid;
+    }
+    return threads;
   }
 
  private:
@@ -184,7 +209,7 @@ class ThreadGroup {
 
 struct ProcessStop::Tracer {
   Status status;
-  std::vector<pid_t> tids;
+  std::vector<StoppedThread> threads;
   std::binary_semaphore stopped{0};
   std::binary_semaphore may_resume{0};
   std::thread thread;
@@ -192,7 +217,7 @@ struct ProcessStop::Tracer {
   void run(pid_t pid) {
     ThreadGroup group(pid);
     status = group.stop();
-    tids = group.tids();
+    threads = group.threads();
     stopped.release();
     if (status) may_resume.acquire();
     group.resume();
@@ -225,7 +250,7 @@ ProcessStop& ProcessStop::operator=(ProcessStop&& other) noexcept {
 
 ProcessStop::~ProcessStop() { resume(); }
 
-const std::vector<pid_t>& ProcessStop::threads() const { return tracer_->tids; }
+const std::vector<StoppedThread>& ProcessStop::threads() const { return tracer_->threads; }
 
 void ProcessStop::resume() {
   if (!tracer_ || !tracer_->thread.joinable()) return;

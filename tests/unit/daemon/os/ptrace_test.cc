@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,6 +163,34 @@ TEST(ProcessStop, BlockedSystemCallsGoOn) {
   EXPECT_EQ(shared->errors, 0u);
   ::close(pipe_fds[0]);
   ::close(pipe_fds[1]);
+}
+
+TEST(ProcessStop, TellsWaitingFromRunning) {
+  Shared* shared = new_shared();
+  const Child child([&] {
+    std::thread spinner([&] {
+      while (true) shared->counter.fetch_add(1);
+    });
+    std::thread caller([] {
+      while (true) ::getppid();
+    });
+    shared->signals = ::pthread_self();
+    shared->ready = true;
+    while (true) ::pause();
+  });
+  wait_until([&] { return shared->ready && shared->counter > 1000 && state_of(child.pid()) == 'S'; });
+  for (int round = 0; round < 20; ++round) {
+    auto stop = ProcessStop::stop(child.pid());
+    ASSERT_TRUE(stop) << stop.error().message;
+    ASSERT_EQ(stop->threads().size(), 3u);
+    const StoppedThread& main = stop->threads()[0];
+    EXPECT_EQ(main.tid, child.pid());
+    EXPECT_EQ(main.thread_pointer, shared->signals);
+    ASSERT_TRUE(main.blocked_in);
+    EXPECT_EQ(main.blocked_in->number, SYS_pause);
+    EXPECT_FALSE(stop->threads()[1].blocked_in);
+    EXPECT_FALSE(stop->threads()[2].blocked_in);
+  }
 }
 
 TEST(ProcessStop, LeavesAStoppedProcessStopped) {
