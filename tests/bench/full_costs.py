@@ -1,5 +1,6 @@
-"""What recording costs besides the target's time: own CPU and memory, waiting, disk. Prints our figures beside the peers' and the
-limits; judges ratios only, since absolute times are the machine's."""
+"""What recording costs besides the target's time: own CPU and memory, waiting, disk.
+
+Prints our figures beside the peers' and the limits; judges ratios only, since absolute times are the machine's."""
 
 import contextlib
 import json
