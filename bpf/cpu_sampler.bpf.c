@@ -26,8 +26,9 @@ int pyc_on_tick(struct bpf_perf_event_data* context) {
   sample->type = PYC_RECORD_SAMPLE;
   sample->time_ns = bpf_ktime_get_ns();
   sample->tid = (pyc_u32)bpf_get_current_pid_tgid();
+  sample->thread_id = task->thread.fsbase;
 
-  if (pyc_find_thread(scratch, sample->tid, task->thread.fsbase, sample->time_ns)) pyc_walk_thread(scratch);
+  if (pyc_find_thread(scratch, sample->tid, sample->thread_id, sample->time_ns)) pyc_walk_thread(scratch);
   if (scratch->error) {
     if (scratch->error < PYC_ERROR_COUNT) pyc_count(&pyc_counters.errors[scratch->error]);
     return 0;

@@ -32,9 +32,10 @@ struct pyc_frame {
 struct pyc_sample {
   pyc_u32 type;  // PYC_RECORD_SAMPLE
   pyc_u32 flags;
-  pyc_u64 time_ns;  // CLOCK_MONOTONIC
-  pyc_u64 user_ip;  // 0 unless PYC_SAMPLE_NO_PYTHON
-  pyc_u32 tid;      // in the root pid namespace
+  pyc_u64 time_ns;    // CLOCK_MONOTONIC
+  pyc_u64 user_ip;    // 0 unless PYC_SAMPLE_NO_PYTHON
+  pyc_u64 thread_id;  // pthread_self()
+  pyc_u32 tid;        // in the root pid namespace
   pyc_u32 frame_count;
 };
 

@@ -6,7 +6,7 @@
 // Identities whose PYC_RECORD_CODE has been written: four places per set. Entries that are pushed out are captured
 // again, which user space takes as it comes.
 #define PYC_SEEN_SETS (1u << 14)
-pyc_u64 pyc_seen[PYC_SEEN_SETS * 4];
+static pyc_u64 pyc_seen[PYC_SEEN_SETS * 4];
 
 #define PYC_OBJECT_HEAD 48  // of a str or bytes object: all that is needed to measure it
 

@@ -15,7 +15,7 @@ struct pyc_found_thread {
   pyc_u32 tid;
   pyc_u32 reserved;
 };
-struct pyc_found_thread pyc_found_threads[PYC_THREADS];
+static struct pyc_found_thread pyc_found_threads[PYC_THREADS];
 
 static inline long pyc_read_thread(struct pyc_scratch* scratch, pyc_u64 thread) {
   return pyc_read(scratch->thread, PYC_THREAD_BYTES, thread);

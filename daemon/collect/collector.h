@@ -15,13 +15,15 @@
 
 namespace pycroscope {
 
+class CpuSampler;  // collect/cpu_sampler.h
+
 struct CollectContext {
   const Process& process;
   const TargetMemory& memory;
   const PythonRuntime& python;
   const v1::RecordingConfig& config;
-  ProcessId process_id;        // of the target in sink.symbols()
-  int64_t session_start_ns;    // CLOCK_MONOTONIC of session time 0
+  ProcessId process_id;      // of the target in sink.symbols()
+  int64_t session_start_ns;  // CLOCK_MONOTONIC of session time 0
 };
 
 class Collector {
@@ -33,7 +35,10 @@ class Collector {
   virtual Status stop(EventSink& sink) = 0;
 };
 
-// The on-CPU sampler (collect/cpu.cc).
+// The on-CPU sampler (collect/cpu.cc). The context's process, memory and python must outlive it. `loaded` saves the
+// time of loading the BPF program; it may be null.
+Result<std::unique_ptr<Collector>> start_cpu_collector(const CollectContext& context, EventSink& sink,
+                                                       std::unique_ptr<CpuSampler> loaded);
 Result<std::unique_ptr<Collector>> start_cpu_collector(const CollectContext& context, EventSink& sink);
 
 }  // namespace pycroscope

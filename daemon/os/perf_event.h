@@ -1,0 +1,32 @@
+// Clocks of threads that tick: perf events on the CPU time of a thread, each tick running a BPF program.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "analysis/model/result.h"
+#include "daemon/os/fd.h"
+
+namespace pycroscope {
+
+// Ticks each `period_ns` of CPU time of one thread and of the threads that it starts (and that those start), but not of
+// other processes. A tick that comes late is not made up for. Ends when the process executes another program.
+class CpuClockEvent {
+ public:
+  // Does not tick yet. kTargetGone: no such thread; kNotPermitted; kFailed with a sentence for all else.
+  static Result<CpuClockEvent> open(pid_t tid, uint64_t period_ns);
+
+  // Starts to tick; each tick runs the loaded program of type BPF_PROG_TYPE_PERF_EVENT.
+  Status start(int bpf_program);
+  // No tick happens after this returns.
+  Status stop();
+  // CPU time while it ticked, of all threads it covers, those that have ended included.
+  Result<uint64_t> cpu_time_ns() const;
+
+ private:
+  explicit CpuClockEvent(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace pycroscope

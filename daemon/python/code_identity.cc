@@ -1,0 +1,65 @@
+// The user-space half of bpf/lib/code.h: the two must agree.
+#include "bpf/include/code_identity.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "daemon/python/code_object.h"
+
+namespace pycroscope {
+namespace {
+
+constexpr size_t kIdentityBytes = size_t{8} * PYC_IDENTITY_WORDS;
+
+Result<uint64_t> text_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object) {
+  pyc_text text{};
+  PYC_TRY(text.length, memory.read<uint64_t>(object + layout.unicode_length));
+  PYC_TRY(text.hash, memory.read<uint64_t>(object + layout.unicode_hash));
+  PYC_TRY(const auto state, memory.read<uint32_t>(object + layout.unicode_state));
+  text.state = state;
+  if (text.hash == ~uint64_t{0} && pyc_unicode_compact(state) != 0) {
+    const uint64_t size = text.length * pyc_unicode_kind(state);
+    const uint64_t tail = std::min<uint64_t>(size, PYC_TEXT_TAIL);
+    const uint16_t data = pyc_unicode_ascii(state) != 0 ? layout.unicode_ascii_data : layout.unicode_compact_data;
+    PYC_CHECK(
+        memory.read_bytes(object + (data + size - tail), std::as_writable_bytes(std::span(text.tail)).first(tail)));
+  }
+  return pyc_mix_text(&text);
+}
+
+Result<uint64_t> linetable_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object) {
+  PYC_TRY(const auto size, memory.read<uint64_t>(object + layout.var_size));
+  std::array<uint64_t, PYC_LINETABLE_START / 8> start{};
+  const uint64_t used = std::min<uint64_t>(size, PYC_LINETABLE_START);
+  PYC_CHECK(memory.read_bytes(object + layout.bytes_data, std::as_writable_bytes(std::span(start)).first(used)));
+  return pyc_mix_linetable(size, start[0], start[1]);
+}
+
+}  // namespace
+
+Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code) {
+  const size_t size = layout.code_identity_end - layout.code_identity_begin;
+  if (layout.code_identity_end < layout.code_identity_begin || size > kIdentityBytes)
+    return fail(ErrorCode::kMemory, "a layout whose code objects have no identity");
+  std::array<uint64_t, PYC_IDENTITY_WORDS> words{};
+  PYC_CHECK(memory.read_bytes(code + layout.code_identity_begin, std::as_writable_bytes(std::span(words)).first(size)));
+  uint64_t h = pyc_mix_words(words.data());
+
+  if (layout.code_version != PYC_NO_OFFSET) {
+    PYC_TRY(const auto version, memory.read<uint32_t>(code + layout.code_version));
+    if (version != 0) return h;
+  }
+  PYC_TRY(const auto bytecode_size, memory.read<uint64_t>(code + layout.var_size));
+  PYC_TRY(const auto linetable, memory.read_pointer(code + layout.code_linetable));
+  PYC_TRY(const auto linetable_hash, linetable_identity(memory, layout, linetable));
+  h = pyc_mix(pyc_mix(h, bytecode_size), linetable_hash);
+  for (const uint16_t field : {layout.code_name, layout.code_qualname, layout.code_filename}) {
+    PYC_TRY(const auto object, memory.read_pointer(code + field));
+    PYC_TRY(const auto text, text_identity(memory, layout, object));
+    h = pyc_mix(h, text);
+  }
+  return h;
+}
+
+}  // namespace pycroscope
