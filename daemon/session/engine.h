@@ -6,22 +6,18 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "analysis/model/result.h"
 #include "daemon/session/caller.h"
+#include "daemon/session/recording.h"
 #include "daemon/store/store.h"
 #include "pycroscope/v1/service.pb.h"
 
 namespace pycroscope {
 
-// Called with each update; returning false means that the receiver is gone.
-using UpdateSink = std::function<bool(const v1::RecordingUpdate&)>;
 using ChunkSink = std::function<Status(std::string_view)>;
-// True when the client has gone away or cancelled.
-using Cancelled = std::function<bool()>;
-
-class Recording;
 
 class Engine {
  public:
@@ -31,8 +27,10 @@ class Engine {
   Result<v1::GetVersionResponse> version(const Caller&) const;
   Result<v1::ListProcessesResponse> list_processes(const Caller&) const;
 
-  // Blocks until the recording has ended, or, when `detached`, until it is live.
+  // Blocks until the recording has ended, or, when `detached`, until it is live. A client that goes away ends its
+  // recording, which is kept once it was said to be live.
   Status attach(const Caller&, const v1::AttachRequest&, const UpdateSink&, const Cancelled&);
+  // Blocks until the recording has ended.
   Result<v1::Session> stop_recording(const Caller&, const std::string& session);
   Status watch_recording(const Caller&, const v1::WatchRecordingRequest&, const UpdateSink&, const Cancelled&);
 
@@ -53,8 +51,15 @@ class Engine {
   Result<v1::DiagnoseResponse> diagnose(const Caller&, const v1::DiagnoseRequest&) const;
 
  private:
-  mutable std::mutex mutex_;
+  // The running recording that `reference` names among the caller's sessions; null when that session does not run here.
+  Result<std::shared_ptr<Recording>> find_recording(const Caller&, const std::string& reference) const;
+  // kFailed when its owner has too many already.
+  Status add_recording(std::shared_ptr<Recording> recording);
+  // By pid, the ids of the caller's running recordings.
+  std::unordered_map<pid_t, std::string> recordings_of(const Caller&) const;
+
   Store store_;
+  mutable std::mutex mutex_;
   std::vector<std::shared_ptr<Recording>> recordings_;  // guarded by mutex_
 };
 

@@ -1,0 +1,54 @@
+#include "daemon/serve/bound_server.h"
+
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/server_posix.h>
+
+#include <chrono>
+#include <utility>
+
+namespace pycroscope {
+namespace {
+
+// A peer that says nothing, or stopped reading for good, is found out by pings: it cannot hold a connection for ever.
+constexpr int kPingAfterMs = 20'000;
+constexpr int kPingTimeoutMs = 20'000;
+// The largest header block of a request; ours are a few hundred bytes.
+constexpr int kMaxMetadataBytes = 16 << 10;
+
+std::unique_ptr<grpc::Server> build(grpc::Service& service) {
+  grpc::ResourceQuota quota("pycroscope");
+  quota.SetMaxThreads(BoundServer::kCalls);
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&service)
+      .SetResourceQuota(quota)
+      .SetMaxReceiveMessageSize(BoundServer::kMaxRequestBytes)
+      .SetMaxSendMessageSize(-1)
+      .SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1)
+      .SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1)
+      .SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2)
+      .AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingAfterMs)
+      .AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs)
+      .AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1)
+      .AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0)
+      .AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, BoundServer::kCalls)
+      .AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  return builder.BuildAndStart();
+}
+
+}  // namespace
+
+BoundServer::BoundServer(Engine& engine, Caller caller)
+    : service_(engine, std::move(caller)), server_(build(service_)) {}
+
+BoundServer::~BoundServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+void BoundServer::add(Fd connection) { grpc::AddInsecureChannelFromFd(server_.get(), connection.release()); }
+
+std::shared_ptr<grpc::Channel> BoundServer::in_process_channel() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  return server_->InProcessChannel(arguments);
+}
+
+}  // namespace pycroscope

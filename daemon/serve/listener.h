@@ -1,0 +1,38 @@
+// A listening unix socket at a path, and its removal.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "analysis/model/result.h"
+#include "daemon/os/fd.h"
+
+namespace pycroscope {
+
+class Listener {
+ public:
+  // Makes the parent directories (0755), replaces a socket at which nobody answers, listens (non-blocking) with mode
+  // 0666. kInvalid: the path is too long for a socket. kFailed: somebody answers there, or it is not a socket (a symlink
+  // is not one). While the listener lives a lock on PATH.lock keeps a second one away.
+  static Result<Listener> bind(const std::string& path);
+  Listener(Listener&&) noexcept = default;
+  Listener& operator=(Listener&&) = delete;
+  // Removes the socket unless another one stands there now.
+  ~Listener();
+
+  const Fd& fd() const { return fd_; }
+  // The next connection; an empty Fd when there is none now.
+  Fd accept() const;
+
+ private:
+  Listener(std::string path, Fd lock, Fd fd, dev_t device, ino_t inode)
+      : path_(std::move(path)), lock_(std::move(lock)), fd_(std::move(fd)), device_(device), inode_(inode) {}
+  std::string path_;
+  Fd lock_;
+  Fd fd_;
+  dev_t device_;
+  ino_t inode_;
+};
+
+}  // namespace pycroscope

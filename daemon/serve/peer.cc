@@ -1,0 +1,47 @@
+#include "daemon/serve/peer.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "daemon/os/file.h"
+#include "daemon/session/permission.h"
+
+namespace pycroscope {
+namespace {
+
+std::vector<gid_t> peer_groups(const Fd& connection) {
+  std::vector<gid_t> groups(64);
+  while (true) {
+    auto bytes = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes) == 0) {
+      groups.resize(bytes / sizeof(gid_t));
+      return groups;
+    }
+    // ERANGE: `bytes` is what is needed. Without the list the caller has fewer rights, never more.
+    if (errno != ERANGE) return {};
+    groups.resize(bytes / sizeof(gid_t));
+  }
+}
+
+}  // namespace
+
+Result<Caller> peer_of(const Fd& connection) {
+  ucred credentials{};
+  socklen_t bytes = sizeof(credentials);
+  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0) {
+    return fail(ErrorCode::kNotPermitted, fmt::format("cannot tell who is calling: {}", errno_text(errno)));
+  }
+  Caller caller;
+  caller.uid = credentials.uid;
+  caller.gid = credentials.gid;
+  caller.pid = credentials.pid;
+  caller.groups = peer_groups(connection);
+  caller.session_owner = {credentials.uid, credentials.gid};
+  // The pid may belong to another program by now, even to a set-uid one: capabilities are not taken from it.
+  if (const Result<uint64_t> user_namespace = user_namespace_of(credentials.pid)) caller.user_namespace = *user_namespace;
+  return caller;
+}
+
+}  // namespace pycroscope

@@ -1,0 +1,179 @@
+#include "daemon/serve/socket_server.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "daemon/os/file.h"
+#include "daemon/serve/bound_server.h"
+#include "daemon/serve/listener.h"
+#include "daemon/serve/peer.h"
+
+namespace pycroscope {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A server without connections is kept this long for the next command of the same user.
+constexpr auto kIdle = std::chrono::seconds(30);
+// How long accepting rests when descriptors have run out.
+constexpr auto kExhausted = std::chrono::milliseconds(100);
+
+// All that a caller may do depends on these.
+using Identity = std::tuple<uid_t, gid_t, std::vector<gid_t>, uint64_t>;
+
+Identity identity_of(const Caller& caller) {
+  return {caller.uid, caller.gid, caller.groups, caller.user_namespace};
+}
+
+struct BoundCaller {
+  BoundCaller(Engine& engine, const Caller& caller) : uid(caller.uid), server(engine, caller) {}
+  uid_t uid;
+  size_t connections = 0;
+  Clock::time_point idle_since = Clock::now();
+  BoundServer server;
+};
+
+Status watch(const Fd& epoll, int fd, uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
+  return fail(ErrorCode::kFailed, "cannot watch a descriptor: " + errno_text(errno));
+}
+
+}  // namespace
+
+// run()'s thread owns all of it but `wake`.
+struct SocketServer::State {
+  State(Engine& engine_in, Limits limits_in, Listener listener_in, Fd epoll_in, Fd wake_in)
+      : engine(engine_in),
+        limits(limits_in),
+        listener(std::move(listener_in)),
+        epoll(std::move(epoll_in)),
+        wake(std::move(wake_in)) {}
+
+  void accept_all();
+  void admit(Fd connection);
+  void connection_ended(int watched);
+  void release_idle();
+  size_t connections_of(uid_t uid) const;
+
+  // A second descriptor of a connection that gRPC owns. It reports EPOLLHUP when either side has closed, which is the
+  // only way to learn of it.
+  struct Connection {
+    Fd watched;
+    Identity identity;
+  };
+
+  Engine& engine;
+  const Limits limits;
+  Listener listener;
+  Fd epoll;
+  Fd wake;
+  std::map<Identity, BoundCaller> callers;
+  std::unordered_map<int, Connection> connections;  // by watched descriptor
+};
+
+size_t SocketServer::State::connections_of(uid_t uid) const {
+  size_t count = 0;
+  for (const auto& [identity, caller] : callers) count += caller.uid == uid ? caller.connections : 0;
+  return count;
+}
+
+void SocketServer::State::admit(Fd connection) {
+  const Result<Caller> caller = peer_of(connection);
+  if (!caller) return spdlog::warn("connection refused: {}", caller.error().message);
+  if (connections.size() >= limits.connections || connections_of(caller->uid) >= limits.connections_per_user) {
+    return spdlog::warn("connection refused: uid {} or all together have too many", caller->uid);
+  }
+  Fd watched(::fcntl(connection.get(), F_DUPFD_CLOEXEC, 0));
+  if (!watched || !watch(epoll, watched.get(), 0)) return spdlog::warn("connection refused: out of descriptors");
+
+  Identity identity = identity_of(*caller);
+  BoundCaller& bound = callers.try_emplace(identity, engine, *caller).first->second;
+  ++bound.connections;
+  bound.server.add(std::move(connection));
+  const int key = watched.get();
+  connections.emplace(key, Connection{std::move(watched), std::move(identity)});
+}
+
+void SocketServer::State::accept_all() {
+  while (true) {
+    Fd connection = listener.accept();
+    if (connection) {
+      admit(std::move(connection));
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      spdlog::warn("cannot accept connections: {}", errno_text(errno));
+      std::this_thread::sleep_for(kExhausted);
+      return;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      return;
+    }
+  }
+}
+
+void SocketServer::State::connection_ended(int watched) {
+  const auto found = connections.find(watched);
+  if (found == connections.end()) return;
+  BoundCaller& caller = callers.at(found->second.identity);
+  --caller.connections;
+  caller.idle_since = Clock::now();
+  connections.erase(found);
+}
+
+void SocketServer::State::release_idle() {
+  std::erase_if(callers, [](const auto& entry) {
+    return entry.second.connections == 0 && Clock::now() - entry.second.idle_since >= kIdle;
+  });
+}
+
+Result<std::unique_ptr<SocketServer>> SocketServer::listen(const std::string& path, Engine& engine, Limits limits) {
+  PYC_TRY(Listener listener, Listener::bind(path));
+  Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll || !wake) return fail(ErrorCode::kFailed, "cannot make descriptors to wait with: " + errno_text(errno));
+  PYC_CHECK(watch(epoll, listener.fd().get(), EPOLLIN));
+  PYC_CHECK(watch(epoll, wake.get(), EPOLLIN));
+  return std::unique_ptr<SocketServer>(new SocketServer(
+      std::make_unique<State>(engine, limits, std::move(listener), std::move(epoll), std::move(wake))));
+}
+
+SocketServer::SocketServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SocketServer::~SocketServer() = default;
+
+void SocketServer::run() {
+  std::array<epoll_event, 64> events;
+  while (true) {
+    const auto timeout = std::chrono::milliseconds(kIdle);
+    const int count = ::epoll_wait(state_->epoll.get(), events.data(), events.size(), static_cast<int>(timeout.count()));
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[static_cast<size_t>(i)].data.fd;
+      if (fd == state_->wake.get()) return;
+      if (fd == state_->listener.fd().get()) {
+        state_->accept_all();
+      } else {
+        state_->connection_ended(fd);
+      }
+    }
+    state_->release_idle();
+  }
+}
+
+void SocketServer::shutdown() {
+  const uint64_t one = 1;
+  // Fails only when the counter is full, and then run() ends as well.
+  [[maybe_unused]] const ssize_t written = ::write(state_->wake.get(), &one, sizeof(one));
+}
+
+}  // namespace pycroscope

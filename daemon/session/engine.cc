@@ -1,0 +1,157 @@
+#include "daemon/session/engine.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "daemon/python/dump.h"
+#include "daemon/session/diagnosis.h"
+#include "daemon/session/permission.h"
+#include "daemon/session/processes.h"
+
+namespace pycroscope {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kDefaultInterval{1000}, kShortestInterval{50}, kLongestInterval{3'600'000};
+constexpr size_t kRecordingsPerUser = 64;
+
+Recording::Follow follow_options(bool has_interval, const google::protobuf::Duration& interval, bool top) {
+  milliseconds wanted = kDefaultInterval;
+  if (has_interval) wanted = milliseconds(google::protobuf::util::TimeUtil::DurationToMilliseconds(interval));
+  return {.interval = std::clamp(wanted, kShortestInterval, kLongestInterval), .top = top};
+}
+
+bool may_control(const Caller& caller, const Recording& recording) {
+  return caller.root() || recording.owner() == caller.uid;
+}
+
+}  // namespace
+
+Engine::Engine(Store store) : store_(std::move(store)) {}
+
+Engine::~Engine() {
+  // All are asked before the first is waited for.
+  for (const auto& recording : recordings_) recording->stop();
+}
+
+Result<v1::GetVersionResponse> Engine::version(const Caller&) const {
+  v1::GetVersionResponse response;
+  response.set_version(PYC_VERSION);
+  response.set_pid(::getpid());
+  response.set_store(store_.directory().string());
+  return response;
+}
+
+Result<v1::ListProcessesResponse> Engine::list_processes(const Caller& caller) const {
+  return python_processes(caller, recordings_of(caller));
+}
+
+Status Engine::add_recording(std::shared_ptr<Recording> recording) {
+  std::vector<std::shared_ptr<Recording>> finished;  // joined outside the lock
+  const std::lock_guard lock(mutex_);
+  const auto running = std::ranges::partition(recordings_, [](const auto& r) { return !r->finished(); });
+  finished.assign(running.begin(), running.end());
+  recordings_.erase(running.begin(), running.end());
+  const auto own = std::ranges::count_if(recordings_, [&](const auto& r) { return r->owner() == recording->owner(); });
+  if (static_cast<size_t>(own) >= kRecordingsPerUser) {
+    return fail(ErrorCode::kFailed,
+                fmt::format("{} of your recordings are running already: stop one before you start another", own));
+  }
+  recordings_.push_back(std::move(recording));
+  return {};
+}
+
+std::unordered_map<pid_t, std::string> Engine::recordings_of(const Caller& caller) const {
+  std::unordered_map<pid_t, std::string> running;
+  const std::lock_guard lock(mutex_);
+  for (const auto& recording : recordings_) {
+    if (may_control(caller, *recording) && !recording->finished()) running.emplace(recording->pid(), recording->id());
+  }
+  return running;
+}
+
+Result<std::shared_ptr<Recording>> Engine::find_recording(const Caller& caller, const std::string& reference) const {
+  PYC_TRY(const v1::Session session, store_.find(reference, caller.store_user()));
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find_if(
+      recordings_, [&](const auto& r) { return r->id() == session.id() && may_control(caller, *r); });
+  if (found != recordings_.end()) return *found;
+  if (session.state() != v1::SESSION_STATE_RECORDING) return nullptr;
+  return fail(ErrorCode::kFailed,
+              fmt::format("session {} is being recorded by another command: end it there", session.id()));
+}
+
+Status Engine::attach(const Caller& caller, const v1::AttachRequest& request, const UpdateSink& sink,
+                      const Cancelled& cancelled) {
+  PYC_TRY(const std::shared_ptr<Recording> recording, Recording::start(store_, caller, request));
+  const Status added = cancelled() ? fail(ErrorCode::kFailed, "the request was cancelled") : add_recording(recording);
+  if (!added) {
+    recording->discard();
+    static_cast<void>(recording->wait());
+    return added;
+  }
+  if (request.detached()) {
+    sink(recording->live_update());
+    return {};
+  }
+  Recording::Follow how =
+      follow_options(request.has_progress_interval(), request.progress_interval(), request.progress_top());
+  how.say_live = true;
+  PYC_TRY(const Recording::FollowEnd end, recording->follow(how, sink, cancelled));
+  if (end == Recording::FollowEnd::kReceiverGone) {
+    recording->stop();
+    static_cast<void>(recording->wait());
+  }
+  return {};
+}
+
+Result<v1::Session> Engine::stop_recording(const Caller& caller, const std::string& session) {
+  PYC_TRY(const std::shared_ptr<Recording> recording, find_recording(caller, session));
+  if (!recording) return store_.find(session, caller.store_user());
+  recording->stop();
+  return recording->wait();
+}
+
+Status Engine::watch_recording(const Caller& caller, const v1::WatchRecordingRequest& request, const UpdateSink& sink,
+                               const Cancelled& cancelled) {
+  PYC_TRY(const std::shared_ptr<Recording> recording, find_recording(caller, request.session()));
+  if (!recording) {
+    v1::RecordingUpdate update;
+    PYC_TRY(*update.mutable_session(), store_.find(request.session(), caller.store_user()));
+    update.set_finished(true);
+    sink(update);
+    return {};
+  }
+  const Recording::Follow how =
+      follow_options(request.has_progress_interval(), request.progress_interval(), request.progress_top());
+  PYC_TRY([[maybe_unused]] const Recording::FollowEnd end, recording->follow(how, sink, cancelled));
+  return {};
+}
+
+Result<v1::DumpResponse> Engine::dump(const Caller& caller, const v1::DumpRequest& request) const {
+  PYC_TRY(const Process process, Process::open(request.pid()));
+  PYC_CHECK(check_attach(caller, process));
+  Result<v1::DumpResponse> dumped = dump_stacks(process, {.locals = request.locals()});
+  if (!dumped && !process.alive()) {
+    return fail(ErrorCode::kTargetGone, fmt::format("process {} ended before its stacks were read", request.pid()));
+  }
+  // What was read of a process that has changed its identity meanwhile is not shown.
+  if (dumped) PYC_CHECK(check_attach(caller, process));
+  return dumped;
+}
+
+Result<v1::DiagnoseResponse> Engine::diagnose(const Caller& caller, const v1::DiagnoseRequest& request) const {
+  v1::DiagnoseResponse response;
+  check_machine(response);
+  check_store(store_.directory(), response);
+  if (request.pid() != 0) check_target(caller, request.pid(), response);
+  return response;
+}
+
+}  // namespace pycroscope

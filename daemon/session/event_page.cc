@@ -1,0 +1,119 @@
+#include "daemon/session/event_page.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "analysis/passes/context.h"
+#include "analysis/passes/view_symbols.h"
+
+namespace pycroscope {
+namespace {
+
+std::optional<uint64_t> parse_cursor(const std::string& cursor) {
+  if (cursor.empty()) return 0;
+  uint64_t position = 0;
+  const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), position);
+  if (error != std::errc() || end != cursor.data() + cursor.size()) return std::nullopt;
+  return position;
+}
+
+class PageBuilder {
+ public:
+  PageBuilder(const EventReader& reader, v1::EventPage& page)
+      : symbols_(reader.symbols()), page_(page), names_(reader, *page.mutable_symbols()) {
+    page_.add_stack_parent(0);
+    page_.add_stack_frame(0);
+    stacks_.emplace(0, 0);
+  }
+
+  void add(const Sample& sample) {
+    page_.add_time_ns(sample.time_ns);
+    page_.add_thread(names_.thread(sample.thread));
+    page_.add_stack(stack(sample.stack));
+    page_.add_label_set(label_set(sample.labels));
+    page_.add_weight_ns(sample.weight_ns);
+    page_.add_truncated(sample.truncated);
+  }
+
+ private:
+  // Stacks can be hundreds of frames deep: no recursion.
+  uint32_t stack(StackId id) {
+    std::vector<StackId> missing;
+    while (!stacks_.contains(index(id))) {
+      missing.push_back(id);
+      id = symbols_.stack(id).parent;
+    }
+    uint32_t parent = stacks_.at(index(id));
+    while (!missing.empty()) {
+      const auto number = static_cast<uint32_t>(page_.stack_parent_size());
+      page_.add_stack_parent(parent);
+      page_.add_stack_frame(frame(symbols_.stack(missing.back()).location));
+      stacks_.emplace(index(missing.back()), number);
+      parent = number;
+      missing.pop_back();
+    }
+    return parent;
+  }
+
+  uint32_t frame(LocationId id) {
+    v1::Frames& frames = *page_.mutable_symbols()->mutable_frames();
+    const auto [entry, added] = frames_.try_emplace(index(id), static_cast<uint32_t>(frames.function_size()));
+    if (added) {
+      const Location& location = symbols_.location(id);
+      frames.add_function(names_.function(location.function));
+      frames.add_line(location.line);
+      frames.add_offset(location.offset);
+    }
+    return entry->second;
+  }
+
+  uint32_t label_set(LabelSetId id) {
+    v1::LabelSets& sets = *page_.mutable_symbols()->mutable_label_sets();
+    const auto [entry, added] = label_sets_.try_emplace(index(id), static_cast<uint32_t>(sets.sets_size()));
+    if (added) {
+      v1::LabelSet& set = *sets.add_sets();
+      for (const Label& label : symbols_.labels(id)) {
+        set.add_key(names_.text(symbols_.string(label.key)));
+        set.add_value(names_.text(symbols_.string(label.value)));
+      }
+    }
+    return entry->second;
+  }
+
+  const Symbols& symbols_;
+  v1::EventPage& page_;
+  ViewSymbols names_;
+  std::unordered_map<uint32_t, uint32_t> stacks_, frames_, label_sets_;
+};
+
+}  // namespace
+
+Result<v1::EventPage> event_page(const EventReader& reader, const v1::ListEventsRequest& request) {
+  const std::optional<uint64_t> start = parse_cursor(request.cursor());
+  if (!start) return fail(ErrorCode::kInvalid, "the cursor is none that was given out: leave it out to start again");
+  const uint32_t size = request.page_size() == 0 ? kDefaultPage : std::min(request.page_size(), kMaxPage);
+  PYC_TRY(const EventFilter range, time_range(request.filter()));
+  const SampleFilter wanted(reader.symbols(), request.filter());
+  v1::ViewRequest selection;
+  *selection.mutable_filter() = request.filter();
+  PYC_TRY(const PassContext context, PassContext::create(reader, selection));
+  const std::vector<uint8_t> stacks = context.stack_selection();
+
+  v1::EventPage page;
+  PageBuilder builder(reader, page);
+  uint64_t position = 0;
+  PYC_CHECK(reader.samples(range, [&](const SampleColumns& batch) {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (!wanted(batch, i) || !stacks[batch.stack[i]]) continue;
+      if (position >= *start && position - *start < size) builder.add(batch.at(i));
+      ++position;
+    }
+  }));
+  if (position > *start && position - *start > size) page.set_next_cursor(std::to_string(*start + size));
+  return page;
+}
+
+}  // namespace pycroscope

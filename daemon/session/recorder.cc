@@ -1,0 +1,183 @@
+#include "daemon/session/recorder.h"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "daemon/session/host_info.h"
+#include "daemon/session/metadata.h"
+#include "daemon/session/permission.h"
+#include "daemon/session/recording_config.h"
+
+namespace pycroscope {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int64_t kSyncNs = 1'000'000'000;
+// A drain costs a few microseconds whether there is something or not: fewer of them where little comes.
+constexpr milliseconds kPause{20}, kPauseAtLowRate{50}, kPauseBeforeFirst{2};
+constexpr double kLowRate = 200;
+// How long the end of a recording may wait for source files.
+constexpr milliseconds kSourcesPatience{2000};
+
+int64_t clock_ns(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+Error gone(const Process& process) {
+  return {ErrorCode::kTargetGone, fmt::format("process {} ended before anything was recorded", process.pid())};
+}
+
+// What attaching says when it fails because the process has ended meanwhile is not what happened.
+std::unexpected<Error> attach_failure(const Process& process, Error error) {
+  return std::unexpected(process.alive() ? std::move(error) : gone(process));
+}
+
+v1::Session new_session(v1::Target target, const v1::AttachRequest& request, const v1::RecordingConfig& config) {
+  v1::Session session;
+  session.set_name(request.name());
+  *session.mutable_target() = std::move(target);
+  *session.mutable_host() = host_info();
+  *session.mutable_config() = config;
+  session.set_recorder_version(PYC_VERSION);
+  session.set_first_sample_ns(-1);
+  return session;
+}
+
+}  // namespace
+
+int64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
+
+Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, const Caller& caller, const v1::AttachRequest& request,
+                                                   int64_t requested_ns) {
+  PYC_TRY(const v1::RecordingConfig config, resolve_config(request.config()));
+  PYC_TRY(Process process, Process::open(request.pid()));
+  PYC_CHECK(check_attach(caller, process));
+  Result<PythonRuntime> python = find_python(process, LiveMemory(process.pid()));
+  if (!python) return attach_failure(process, std::move(python).error());
+  Result<v1::Target> target = describe_target(process, *python);
+  if (!target) return attach_failure(process, std::move(target).error());
+
+  v1::Session session = new_session(*std::move(target), request, config);
+  PYC_TRY(std::unique_ptr<SessionWriter> writer, store.create(std::move(session), caller.session_owner));
+  std::unique_ptr<Recorder> recorder(
+      new Recorder(store, caller, std::move(process), *std::move(python), requested_ns, std::move(writer)));
+  if (Status started = recorder->start(); !started) {
+    auto failure = attach_failure(recorder->process_, std::move(started).error());
+    recorder->discard();
+    return failure;
+  }
+  return recorder;
+}
+
+Recorder::Recorder(Store& store, const Caller& caller, Process process, PythonRuntime python, int64_t requested_ns,
+                   std::unique_ptr<SessionWriter> writer)
+    : store_(store),
+      caller_(caller),
+      process_(std::move(process)),
+      memory_(process_.pid()),
+      python_(std::move(python)),
+      requested_ns_(requested_ns),
+      start_ns_(writer->session().start_monotonic_ns()),
+      cpu_before_ns_(clock_ns(CLOCK_THREAD_CPUTIME_ID)),
+      duration_(duration_of(writer->session().config())),
+      pause_(writer->session().config().rate_hz() <= kLowRate ? kPauseAtLowRate : kPause),
+      writer_(std::move(writer)),
+      events_(*writer_) {}
+
+Status Recorder::start() {
+  Symbols& symbols = writer_->symbols();
+  const v1::Session& session = writer_->session();
+  const ProcessId id =
+      symbols.intern_process({process_.pid(), symbols.intern_string(command_text(session.target()))});
+  PYC_TRY(collector_, start_cpu_collector({.process = process_,
+                                           .memory = memory_,
+                                           .python = python_,
+                                           .config = session.config(),
+                                           .process_id = id,
+                                           .session_start_ns = start_ns_},
+                                          events_));
+  // The process may have changed its identity, or ended and its pid be another's, since it was checked.
+  PYC_CHECK(check_attach(caller_, process_));
+  if (!process_.alive()) return std::unexpected(gone(process_));
+  sources_ = std::make_unique<Sources>(process_, caller_);
+  next_sync_ns_ = monotonic_ns() + kSyncNs;
+  return sync();
+}
+
+const v1::Session& Recorder::session() {
+  const int64_t sources_cpu_ns = sources_ ? sources_->cpu_ns() : 0;
+  writer_->session().set_recorder_cpu_ns(clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_before_ns_ + sources_cpu_ns);
+  return writer_->session();
+}
+
+Status Recorder::sync() {
+  session();
+  const Status stored = writer_->sync();
+  // The writer has counted what a full disk could not take; there may be room again later.
+  if (!stored && stored.error().code == ErrorCode::kNoSpace) return {};
+  return stored;
+}
+
+milliseconds Recorder::next_pause() const {
+  if (events_.samples() == 0) return kPauseBeforeFirst;
+  if (duration_.count() == 0) return pause_;
+  const auto left = duration_ - std::chrono::nanoseconds(monotonic_ns() - start_ns_);
+  return std::clamp(std::chrono::ceil<milliseconds>(left), milliseconds(0), pause_);
+}
+
+Result<std::optional<std::string_view>> Recorder::step() {
+  const bool had_samples = events_.samples() != 0;
+  PYC_CHECK(collector_->drain(events_, next_pause()));
+  const int64_t now = monotonic_ns();
+  writer_->set_duration(now - start_ns_);
+  if (!had_samples && events_.samples() != 0) {
+    // As soon as possible: from now on a kill leaves something to look at.
+    PYC_CHECK(sync());
+    writer_->session().set_first_sample_ns(monotonic_ns() - requested_ns_);
+  }
+  PYC_CHECK(sources_->pump(*writer_));
+  if (!process_.alive()) return kTargetExited;
+  if (now >= next_sync_ns_) {
+    next_sync_ns_ = now + kSyncNs;
+    PYC_CHECK(sync());
+    // It may have started a set-uid program: that is not the caller's to see.
+    const Status allowed = check_attach(caller_, process_);
+    if (!process_.alive()) return kTargetExited;
+    if (!allowed) return std::unexpected(allowed.error());
+  }
+  if (duration_.count() > 0 && now - start_ns_ >= duration_.count()) return kDuration;
+  return std::nullopt;
+}
+
+Status Recorder::finish(std::string_view reason, const std::optional<Error>& failure) {
+  const Status stopped = collector_->stop(events_);
+  writer_->set_duration(monotonic_ns() - start_ns_);
+  const Status sources = sources_->finish(*writer_, kSourcesPatience);
+  v1::Session& session = writer_->session();
+  session.set_end_reason(std::string(reason));
+  if (failure) session.set_failure(failure->message);
+  this->session();
+  const Status finished = writer_->finish(failure ? v1::SESSION_STATE_FAILED : v1::SESSION_STATE_COMPLETE);
+  PYC_CHECK(stopped);
+  PYC_CHECK(sources);
+  return finished;
+}
+
+void Recorder::discard() {
+  const std::array<std::string, 1> id{writer_->session().id()};
+  // Nobody will look at it: what goes wrong here does not matter.
+  if (collector_) static_cast<void>(collector_->stop(events_));
+  collector_.reset();
+  sources_.reset();
+  writer_.reset();
+  static_cast<void>(store_.remove(id, caller_.session_owner));
+}
+
+}  // namespace pycroscope

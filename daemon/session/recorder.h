@@ -1,0 +1,78 @@
+// One recording, step by step: target → collector → session. No threads of its own but the one that reads sources; one
+// owner thread. recording.h runs it and shares what it sees.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "daemon/collect/collector.h"
+#include "daemon/python/interpreter.h"
+#include "daemon/session/caller.h"
+#include "daemon/session/live_top.h"
+#include "daemon/session/sources.h"
+#include "daemon/store/store.h"
+#include "daemon/target/live_memory.h"
+#include "daemon/target/process.h"
+#include "pycroscope/v1/service.pb.h"
+
+namespace pycroscope {
+
+// Nanoseconds of CLOCK_MONOTONIC.
+int64_t monotonic_ns();
+
+class Recorder {
+ public:
+  // Why a recording ends; becomes session.end_reason.
+  static constexpr std::string_view kDuration = "duration";
+  static constexpr std::string_view kStopped = "stopped";
+  static constexpr std::string_view kTargetExited = "target exited";
+
+  // Attaches: afterwards samples are being taken. `requested_ns` is when the request came. On failure nothing is left
+  // behind. Checked in this order: the configuration (kInvalid), the process exists (kTargetGone, kFailed), the caller may
+  // look into it (kNotPermitted), it is a Python that we know (kFailed).
+  static Result<std::unique_ptr<Recorder>> attach(Store& store, const Caller& caller, const v1::AttachRequest& request,
+                                                  int64_t requested_ns);
+  // Without finish() or discard() the session stays as a kill would leave it.
+  ~Recorder() = default;
+
+  // Waits some milliseconds, takes over what was sampled, keeps the session in step. Empty while the recording goes on,
+  // else why it has come to its end. An error ends it as well.
+  Result<std::optional<std::string_view>> step();
+  // Ends the collection and keeps everything; `failure` when an error ended it. Fails when the end could not be stored.
+  Status finish(std::string_view reason, const std::optional<Error>& failure);
+  // Ends the collection and deletes the session.
+  void discard();
+
+  // The session as it is now, without the cost of a sync. Valid until the next call.
+  const v1::Session& session();
+  LiveTop& live_top() { return events_; }
+
+ private:
+  Recorder(Store& store, const Caller& caller, Process process, PythonRuntime python, int64_t requested_ns,
+           std::unique_ptr<SessionWriter> writer);
+
+  Status start();
+  Status sync();
+  std::chrono::milliseconds next_pause() const;
+
+  Store& store_;
+  const Caller caller_;
+  const Process process_;
+  const LiveMemory memory_;
+  const PythonRuntime python_;
+  const int64_t requested_ns_;
+  const int64_t start_ns_;                   // session time 0
+  const int64_t cpu_before_ns_;              // of the owner thread
+  const std::chrono::nanoseconds duration_;  // 0: no end
+  const std::chrono::milliseconds pause_;    // between two drains
+  int64_t next_sync_ns_ = 0;
+  std::unique_ptr<SessionWriter> writer_;
+  LiveTop events_;
+  std::unique_ptr<Collector> collector_;
+  std::unique_ptr<Sources> sources_;
+};
+
+}  // namespace pycroscope

@@ -1,0 +1,41 @@
+#include "daemon/session/recording_config.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+
+namespace pycroscope {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr std::string_view kSampler = "ebpf";
+
+}  // namespace
+
+std::chrono::nanoseconds duration_of(const v1::RecordingConfig& config) {
+  return std::chrono::nanoseconds(config.has_duration() ? TimeUtil::DurationToNanoseconds(config.duration()) : 0);
+}
+
+Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
+  v1::RecordingConfig config = asked;
+  if (config.mode() == v1::SAMPLE_MODE_UNSPECIFIED) config.set_mode(v1::SAMPLE_MODE_CPU);
+  if (config.mode() != v1::SAMPLE_MODE_CPU) {
+    return fail(ErrorCode::kInvalid, "only cpu mode is available in this version: leave --mode out");
+  }
+  if (config.rate_hz() == 0) config.set_rate_hz(kDefaultRate);
+  // Written so that NaN fails as well.
+  if (!(config.rate_hz() >= kMinRate && config.rate_hz() <= kMaxRate)) {
+    return fail(ErrorCode::kInvalid, fmt::format("a rate of {} Hz is not possible: choose from {} to {} samples a second",
+                                                 config.rate_hz(), kMinRate, kMaxRate));
+  }
+  if (config.has_duration() && duration_of(config) <= std::chrono::nanoseconds::zero()) {
+    return fail(ErrorCode::kInvalid, "the duration must be greater than zero: leave it out to record until stopped");
+  }
+  if (config.sampler().empty()) config.set_sampler(std::string(kSampler));
+  if (config.sampler() != kSampler) {
+    return fail(ErrorCode::kInvalid, fmt::format("there is no sampler \"{}\": leave it out or choose ebpf", config.sampler()));
+  }
+  return config;
+}
+
+}  // namespace pycroscope

@@ -1,0 +1,22 @@
+// What may be asked of a recording.
+#pragma once
+
+#include <chrono>
+
+#include "analysis/model/result.h"
+#include "pycroscope/v1/session.pb.h"
+
+namespace pycroscope {
+
+inline constexpr double kDefaultRate = 100;
+inline constexpr double kMinRate = 1;
+inline constexpr double kMaxRate = 10'000;
+
+// `asked` with the defaults filled in (mode cpu, 100 Hz, sampler ebpf). kInvalid with a sentence that says what is
+// possible.
+Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked);
+
+// Nanoseconds, 0 when the recording has no end of its own.
+std::chrono::nanoseconds duration_of(const v1::RecordingConfig& config);
+
+}  // namespace pycroscope
