@@ -16,7 +16,7 @@ namespace pycroscope {
 // <unreadable at 0x...>. Not thread-safe.
 class ValueText {
  public:
-  static constexpr size_t kMaxBytes = 2000;  // of one text, before the "…"
+  static constexpr size_t kMaxBytes = 1000;  // of one text, before the "…"
   static constexpr size_t kMaxDepth = 20;    // of containers in containers
 
   ValueText(const TargetMemory& memory, const pyc_layout& layout)
