@@ -32,6 +32,7 @@ class MemoryEvents : public EventReader {
   MemoryEvents() {
     session_.set_id("session-1");
     session_.mutable_config()->set_mode(v1::SAMPLE_MODE_CPU);
+    session_.set_state(v1::SESSION_STATE_COMPLETE);
   }
 
   v1::Session& mutable_session() { return session_; }
