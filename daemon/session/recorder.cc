@@ -156,18 +156,17 @@ Result<std::optional<std::string_view>> Recorder::step() {
   return std::nullopt;
 }
 
-Status Recorder::finish(std::string_view reason, const std::optional<Error>& failure) {
-  const Status stopped = collector_->stop(events_);
+Status Recorder::finish(std::string_view reason, std::optional<Error> failure) {
+  if (Status stopped = collector_->stop(events_); !stopped && !failure) failure = std::move(stopped).error();
   writer_->set_duration(monotonic_ns() - start_ns_);
-  const Status sources = sources_->finish(*writer_, kSourcesPatience);
-  v1::Session& session = writer_->session();
-  session.set_end_reason(std::string(reason));
-  if (failure) session.set_failure(failure->message);
-  this->session();
-  const Status finished = writer_->finish(failure ? v1::SESSION_STATE_FAILED : v1::SESSION_STATE_COMPLETE);
-  PYC_CHECK(stopped);
-  PYC_CHECK(sources);
-  return finished;
+  // Without a source a session is still whole.
+  static_cast<void>(sources_->finish(*writer_, kSourcesPatience));
+  writer_->session().set_end_reason(std::string(reason));
+  if (failure) writer_->session().set_failure(failure->message);
+  session();
+  PYC_CHECK(writer_->finish(failure ? v1::SESSION_STATE_FAILED : v1::SESSION_STATE_COMPLETE));
+  if (failure) return std::unexpected(*std::move(failure));
+  return {};
 }
 
 void Recorder::discard() {

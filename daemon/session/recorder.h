@@ -41,8 +41,9 @@ class Recorder {
   // Waits some milliseconds, takes over what was sampled, keeps the session in step. Empty while the recording goes on,
   // else why it has come to its end. An error ends it as well.
   Result<std::optional<std::string_view>> step();
-  // Ends the collection and keeps everything; `failure` when an error ended it. Fails when the end could not be stored.
-  Status finish(std::string_view reason, const std::optional<Error>& failure);
+  // Ends the collection and keeps everything. `failure`: the error that ended it, which is what finish() then returns;
+  // otherwise it fails when nothing at all could be read, or when the end could not be stored.
+  Status finish(std::string_view reason, std::optional<Error> failure);
   // Ends the collection and deletes the session.
   void discard();
 

@@ -72,9 +72,9 @@ void Recording::record(Recorder& recorder) {
       publish(recorder);
     }
   }
-  const Status finished = recorder.finish(reason.value_or(""), failure);
+  Status finished = recorder.finish(reason.value_or(""), std::move(failure));
   publish(recorder);
-  end(finished ? failure : std::optional(finished.error()));
+  end(finished ? std::nullopt : std::optional(std::move(finished).error()));
 }
 
 void Recording::publish(Recorder& recorder) {

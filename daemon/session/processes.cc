@@ -1,0 +1,100 @@
+#include "daemon/session/processes.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "analysis/passes/json.h"
+#include "daemon/os/file.h"
+#include "daemon/python/interpreter.h"
+#include "daemon/session/permission.h"
+#include "daemon/target/live_memory.h"
+#include "daemon/target/proc_text.h"
+#include "daemon/target/process.h"
+
+namespace pycroscope {
+namespace {
+
+constexpr size_t kStatusLimit = 1 << 20;
+
+// The name of a user, the number where it has none.
+std::string user_name(uid_t uid) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer;
+  const int failed = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
+  return failed == 0 && found != nullptr ? valid_utf8(entry.pw_name) : std::to_string(uid);
+}
+
+int64_t cpu_time_ns(pid_t pid) {
+  clockid_t clock;
+  timespec used{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
+  return used.tv_sec * 1'000'000'000 + used.tv_nsec;
+}
+
+uint64_t resident_bytes(pid_t pid) {
+  const auto statm = read_file(fmt::format("/proc/{}/statm", pid), kStatusLimit);
+  if (!statm) return 0;
+  const std::vector<std::string> fields = split_terminated(*statm, ' ');
+  const auto pages = fields.size() < 2 ? std::nullopt : parse_number<uint64_t>(fields[1]);
+  return pages.value_or(0) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+template <class T>
+T first_number(const std::string& status, std::string_view key) {
+  const auto numbers = status_numbers(status, key);
+  return numbers.empty() ? T{} : static_cast<T>(numbers[0]);
+}
+
+// Nothing: it is not Python, it has ended, or we may not look.
+std::optional<v1::PythonProcess> python_process(const Caller& caller, pid_t pid) {
+  const Result<Process> process = Process::open(pid);
+  if (!process) return std::nullopt;
+  Result<std::string> version = python_version(*process, LiveMemory(pid));
+  if (!version) return std::nullopt;
+  const auto status = read_file(fmt::format("/proc/{}/status", pid), kStatusLimit);
+  if (!status) return std::nullopt;
+
+  v1::PythonProcess row;
+  row.set_pid(pid);
+  row.set_python(*std::move(version));
+  row.set_parent_pid(first_number<pid_t>(*status, "PPid"));
+  row.set_uid(first_number<uid_t>(*status, "Uid"));
+  row.set_user(user_name(row.uid()));
+  row.set_threads(first_number<uint32_t>(*status, "Threads"));
+  row.set_cpu_ns(cpu_time_ns(pid));
+  row.set_rss_bytes(resident_bytes(pid));
+  if (const auto command = process->command()) {
+    for (const std::string& argument : *command) row.add_command(valid_utf8(argument));
+  }
+  if (const Status allowed = check_attach(caller, *process); !allowed) row.set_refused(allowed.error().message);
+  return row;
+}
+
+}  // namespace
+
+Result<v1::ListProcessesResponse> python_processes(const Caller& caller,
+                                                   const std::unordered_map<pid_t, std::string>& recordings) {
+  v1::ListProcessesResponse response;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const auto pid = parse_number<pid_t>(entry.path().filename().native());
+    if (!pid) continue;
+    std::optional<v1::PythonProcess> row = python_process(caller, *pid);
+    if (!row) continue;
+    if (const auto found = recordings.find(*pid); found != recordings.end()) row->set_recording(found->second);
+    *response.add_processes() = *std::move(row);
+  }
+  if (error) return os_failure(error.value(), "cannot list the processes in", "/proc");
+  return response;
+}
+
+}  // namespace pycroscope
