@@ -2,10 +2,9 @@
 // shares, so that a freed and replaced code object is never taken for its predecessor.
 //
 //   identity = mix(words of [code_identity_begin, code_identity_end), zero-padded)            co_version != 0
-//            = mix(the same, size of the bytecode, start(co_linetable),
+//            = mix(the same, size of the bytecode,
 //                  text(co_name), text(co_qualname), text(co_filename))                       else, and before 3.12
 //   text     = the cached hash of the str object; where it is not cached, length, kind and last bytes
-//   start    = length and first bytes
 //
 // co_version lies in the range and is unique while it is not 0. Before 3.12 the range holds addresses only, which the
 // next code object may well get again; so the texts count. The cached hash of a text may appear later: the same code
@@ -21,7 +20,6 @@ namespace pycroscope {
 
 #define PYC_IDENTITY_WORDS 16  // [code_identity_begin, code_identity_end) is at most 128 bytes long
 #define PYC_TEXT_TAIL 32       // last bytes of a text without a cached hash
-#define PYC_LINETABLE_START 16
 
 struct pyc_text {
   pyc_u64 length;  // code points
@@ -59,17 +57,6 @@ static inline pyc_u64 pyc_mix_text(const struct pyc_text* text) {
   pyc_u64 h = pyc_mix(2, (text->length << 8) | (text->state & 0x7cu));
   for (int i = 0; i < PYC_TEXT_TAIL / 8; ++i) h = pyc_mix(h, text->tail[i]);
   return h;
-}
-
-static inline pyc_u64 pyc_first_bytes(pyc_u64 word, pyc_u64 bytes) {
-  return bytes >= 8 ? word : word & ((1ull << (8 * bytes)) - 1);
-}
-
-// `size` of the bytes object, `first` and `second` word of its data; what lies beyond the end does not matter.
-static inline pyc_u64 pyc_mix_linetable(pyc_u64 size, pyc_u64 first, pyc_u64 second) {
-  pyc_u64 h = pyc_mix(3, size);
-  h = pyc_mix(h, pyc_first_bytes(first, size));
-  return pyc_mix(h, size > 8 ? pyc_first_bytes(second, size - 8) : 0);
 }
 
 #ifdef __cplusplus

@@ -36,22 +36,12 @@ static inline pyc_u64 pyc_text_identity(struct pyc_scratch* scratch, pyc_u64 add
   return memo->value = pyc_mix_text(&scratch->text);
 }
 
-static inline pyc_u64 pyc_linetable_identity(struct pyc_scratch* scratch, pyc_u64 address) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
-  // A bytes object has room for its header, a byte and the final zero; allocations are rounded up to 16.
-  if (pyc_read(scratch->object, PYC_OBJECT_HEAD, address)) scratch->error = PYC_ERROR_NAME_READ;
-  return pyc_mix_linetable(pyc_u64_at(scratch->object, layout->var_size & 0x38),
-                           pyc_u64_at(scratch->object, layout->bytes_data & 0x38),
-                           pyc_u64_at(scratch->object, (layout->bytes_data + 8) & 0x38));
-}
-
 // Completes scratch->identity for code objects without a version.
 __noinline int pyc_identify_texts(void) {
   const struct pyc_layout* layout = &pyc_settings.layout;
   struct pyc_scratch* scratch = pyc_get_scratch();
   if (!scratch) return 0;
   pyc_u64 h = pyc_mix(scratch->identity, pyc_u64_at(scratch->code, layout->var_size & 0xf8));
-  h = pyc_mix(h, pyc_linetable_identity(scratch, pyc_u64_at(scratch->code, layout->code_linetable & 0xf8)));
   h = pyc_mix(h, pyc_text_identity(scratch, pyc_u64_at(scratch->code, layout->code_name & 0xf8)));
   h = pyc_mix(h, pyc_text_identity(scratch, pyc_u64_at(scratch->code, layout->code_qualname & 0xf8)));
   h = pyc_mix(h, pyc_text_identity(scratch, pyc_u64_at(scratch->code, layout->code_filename & 0xf8)));

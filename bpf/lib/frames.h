@@ -4,12 +4,31 @@
 #include "bpf/lib/code.h"
 
 #define PYC_MAX_OWNER 4
+#define PYC_CFRAME_BYTES 24
 // Shims of C calls stand between the frames and are not counted.
 #define PYC_MAX_FRAME_STEPS (3 * PYC_MAX_FRAMES)
 
 static inline long pyc_fail(struct pyc_scratch* scratch, pyc_u32 error) {
   scratch->error = error;
   return 1;
+}
+
+// The bytes of a frame; null when it cannot be read. Frames mostly stand one below the other in a thread's data stack,
+// so that the rest of a frame's page brings its callers too: a read costs more than what it copies. Frames of
+// generators stand alone in the heap.
+static inline const unsigned char* pyc_read_frame(struct pyc_scratch* scratch, pyc_u64 frame) {
+  pyc_u32 size = pyc_settings.layout.frame_size;
+  pyc_u64 offset = frame - scratch->window_begin;
+  if (offset >= PYC_PAGE || offset + size > scratch->window_size) {
+    int is_below = scratch->walk.callee - frame < PYC_PAGE;
+    pyc_u64 begin = is_below ? frame & -(pyc_u64)PYC_PAGE : frame;
+    offset = frame - begin;
+    pyc_u64 end = offset + size;
+    if (end > PYC_PAGE + PYC_FRAME_BYTES || pyc_read(scratch->window, end, begin)) return 0;
+    scratch->window_begin = begin;
+    scratch->window_size = end;
+  }
+  return scratch->window + (offset & (PYC_PAGE - 1));
 }
 
 static long pyc_walk_step(pyc_u32 step, struct pyc_scratch** context) {
@@ -24,18 +43,18 @@ static long pyc_walk_step(pyc_u32 step, struct pyc_scratch** context) {
     walk->flags = PYC_SAMPLE_TRUNCATED;
     return 1;
   }
-  pyc_u32 size = layout->frame_size;
-  if (size > PYC_FRAME_BYTES) size = PYC_FRAME_BYTES;
-  if (pyc_read(scratch->frame, size, frame)) return pyc_fail(scratch, PYC_ERROR_FRAME_READ);
-  walk->frame = pyc_u64_at(scratch->frame, layout->frame_previous & 0x78);
-  pyc_u32 owner = scratch->frame[layout->frame_owner & 0x7f];
+  const unsigned char* bytes = pyc_read_frame(scratch, frame);
+  if (!bytes) return pyc_fail(scratch, PYC_ERROR_FRAME_READ);
+  walk->callee = frame;
+  walk->frame = pyc_u64_at(bytes, layout->frame_previous & 0x78);
+  pyc_u32 owner = bytes[layout->frame_owner & 0x7f];
   if (owner == layout->frame_owner_cstack) return 0;
   if (owner > PYC_MAX_OWNER) return pyc_fail(scratch, PYC_ERROR_BAD_FRAME);
 
-  pyc_u64 code = pyc_u64_at(scratch->frame, layout->frame_code & 0x78);
+  pyc_u64 code = pyc_u64_at(bytes, layout->frame_code & 0x78);
   const struct pyc_memo* memo = pyc_identify_code(scratch, code);
   if (!memo) return 1;
-  long offset = pyc_u64_at(scratch->frame, layout->frame_instr & 0x78) - code - layout->code_instructions;
+  long offset = pyc_u64_at(bytes, layout->frame_instr & 0x78) - code - layout->code_instructions;
   if (offset < -2 || offset >= (long)memo->size) return pyc_fail(scratch, PYC_ERROR_BAD_FRAME);
   scratch->frames[count].identity = memo->value;
   scratch->frames[count].offset = offset;
@@ -48,6 +67,7 @@ __noinline int pyc_walk_frames(pyc_u64 frame, pyc_u64 expected) {
   if (!scratch) return 0;
   scratch->walk.frame = frame;
   scratch->walk.expected = expected;
+  scratch->walk.callee = scratch->window_size = 0;
   scratch->walk.count = scratch->walk.flags = 0;
   scratch->error = PYC_OK;
   bpf_loop(PYC_MAX_FRAME_STEPS, pyc_walk_step, &scratch, 0);
@@ -62,9 +82,13 @@ __noinline int pyc_walk_frames(pyc_u64 frame, pyc_u64 expected) {
 static inline void pyc_walk_cframes(struct pyc_scratch* scratch, pyc_u64 cframe) {
   const struct pyc_layout* layout = &pyc_settings.layout;
   if (!cframe) return;
+  if (pyc_read(scratch->object, PYC_CFRAME_BYTES, cframe)) {
+    scratch->error = PYC_ERROR_FRAME_READ;
+    return;
+  }
   long failed = 0;
-  pyc_u64 frame = pyc_read_u64(cframe + layout->cframe_current_frame, &failed);
-  pyc_u64 previous = pyc_read_u64(cframe + layout->cframe_previous, &failed);
+  pyc_u64 frame = pyc_u64_at(scratch->object, layout->cframe_current_frame & 0x38);
+  pyc_u64 previous = pyc_u64_at(scratch->object, layout->cframe_previous & 0x38);
   pyc_u64 expected = previous ? pyc_read_u64(previous + layout->cframe_current_frame, &failed) : 0;
   if (failed) {
     scratch->error = PYC_ERROR_FRAME_READ;

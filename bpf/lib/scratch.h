@@ -13,6 +13,7 @@
 
 #define PYC_THREAD_BYTES 256
 #define PYC_FRAME_BYTES 128
+#define PYC_PAGE 4096
 #define PYC_CODE_BYTES 256
 #define PYC_OBJECT_BYTES 64
 #define PYC_MEMOS 16
@@ -31,6 +32,7 @@ struct pyc_memo {
 
 struct pyc_walk {
   pyc_u64 frame;     // next one, 0: at the root
+  pyc_u64 callee;    // the one before
   pyc_u64 expected;  // a frame that the chain has to reach, 0 once it has
   pyc_u32 count;
   pyc_u32 flags;
@@ -52,7 +54,9 @@ struct pyc_scratch {
   struct pyc_memo codes[PYC_MEMOS];
   struct pyc_memo texts[PYC_MEMOS];
   unsigned char thread[PYC_THREAD_BYTES];
-  unsigned char frame[PYC_FRAME_BYTES];
+  pyc_u64 window_begin;  // address of what `window` holds
+  pyc_u64 window_size;
+  unsigned char window[PYC_PAGE + 2 * PYC_FRAME_BYTES];
   unsigned char code[PYC_CODE_BYTES + 8 * PYC_IDENTITY_WORDS];  // zero from code_identity_end on
   pyc_u64 identity;                                             // of `code`
   unsigned char object[PYC_OBJECT_BYTES];

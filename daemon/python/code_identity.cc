@@ -28,14 +28,6 @@ Result<uint64_t> text_identity(const TargetMemory& memory, const pyc_layout& lay
   return pyc_mix_text(&text);
 }
 
-Result<uint64_t> linetable_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object) {
-  PYC_TRY(const auto size, memory.read<uint64_t>(object + layout.var_size));
-  std::array<uint64_t, PYC_LINETABLE_START / 8> start{};
-  const uint64_t used = std::min<uint64_t>(size, PYC_LINETABLE_START);
-  PYC_CHECK(memory.read_bytes(object + layout.bytes_data, std::as_writable_bytes(std::span(start)).first(used)));
-  return pyc_mix_linetable(size, start[0], start[1]);
-}
-
 }  // namespace
 
 Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code) {
@@ -51,9 +43,7 @@ Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& lay
     if (version != 0) return h;
   }
   PYC_TRY(const auto bytecode_size, memory.read<uint64_t>(code + layout.var_size));
-  PYC_TRY(const auto linetable, memory.read_pointer(code + layout.code_linetable));
-  PYC_TRY(const auto linetable_hash, linetable_identity(memory, layout, linetable));
-  h = pyc_mix(pyc_mix(h, bytecode_size), linetable_hash);
+  h = pyc_mix(h, bytecode_size);
   for (const uint16_t field : {layout.code_name, layout.code_qualname, layout.code_filename}) {
     PYC_TRY(const auto object, memory.read_pointer(code + field));
     PYC_TRY(const auto text, text_identity(memory, layout, object));

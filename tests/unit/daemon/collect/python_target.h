@@ -1,0 +1,137 @@
+// Running Python processes for tests of the collectors, and an EventSink in memory to record them into.
+#pragma once
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/collect/collector.h"
+#include "daemon/os/fd.h"
+#include "daemon/python/interpreter.h"
+#include "daemon/target/live_memory.h"
+
+namespace pycroscope {
+
+// Executables of the interpreters under test: Debian's, and those of PYCROSCOPE_TEST_PYTHONS (colon-separated).
+inline std::vector<std::string> python_interpreters() {
+  std::vector<std::string> all{"/usr/bin/python3"};
+  const char* more = std::getenv("PYCROSCOPE_TEST_PYTHONS");
+  std::string rest = more ? more : "";
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find(':'), rest.size());
+    if (end != 0) all.push_back(rest.substr(0, end));
+    rest.erase(0, end + 1);
+  }
+  return all;
+}
+
+// A child that runs `script`, killed at the end. The constructor waits until the script has printed a line.
+class PythonTarget {
+ public:
+  PythonTarget(const std::string& interpreter, const std::string& script) {
+    script_ = std::filesystem::temp_directory_path() / ("pyc_target_" + std::to_string(::getpid()) + ".py");
+    std::ofstream(script_) << script;
+    int ready[2];
+    if (::pipe2(ready, O_CLOEXEC) != 0) std::abort();
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(ready[1], STDOUT_FILENO);
+      ::execl(interpreter.c_str(), interpreter.c_str(), script_.c_str(), nullptr);
+      ::_exit(127);
+    }
+    ::close(ready[1]);
+    output_.reset(ready[0]);
+    char byte = 0;
+    is_ready_ = ::read(ready[0], &byte, 1) == 1;
+  }
+  PythonTarget(const PythonTarget&) = delete;
+  ~PythonTarget() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    std::filesystem::remove(script_);
+  }
+
+  pid_t pid() const { return pid_; }
+  bool is_ready() const { return is_ready_; }
+  const std::filesystem::path& script() const { return script_; }
+
+ private:
+  std::filesystem::path script_;
+  pid_t pid_ = -1;
+  Fd output_;  // open as long as the target may write to it
+  bool is_ready_ = false;
+};
+
+class MemorySink final : public EventSink {
+ public:
+  Symbols& symbols() override { return symbols_; }
+  void add(const Sample& sample) override { samples_.push_back(sample); }
+  void add_loss(v1::LossReason reason, uint64_t count) override { losses_[reason] += count; }
+
+  const std::vector<Sample>& samples() const { return samples_; }
+  const std::map<v1::LossReason, uint64_t>& losses() const { return losses_; }
+  uint64_t lost() const {
+    uint64_t sum = 0;
+    for (const auto& [reason, count] : losses_) sum += count;
+    return sum;
+  }
+
+  struct Frame {
+    std::string name, file;
+    uint32_t first_line, line;
+    v1::FrameKind kind;
+  };
+  // Leaf first.
+  std::vector<Frame> frames(StackId stack) const {
+    std::vector<Frame> frames;
+    for (; stack != StackId{}; stack = symbols_.stack(stack).parent) {
+      const Location& location = symbols_.location(symbols_.stack(stack).location);
+      const Function& function = symbols_.function(location.function);
+      frames.push_back({std::string(symbols_.string(function.name)),
+                        std::string(symbols_.string(symbols_.file(function.file).path)), function.first_line,
+                        location.line, function.kind});
+    }
+    return frames;
+  }
+  std::string thread_name(ThreadId thread) const { return std::string(symbols_.string(symbols_.thread(thread).name)); }
+
+ private:
+  Symbols symbols_;
+  std::vector<Sample> samples_;
+  std::map<v1::LossReason, uint64_t> losses_;
+};
+
+// Records `pid` for `duration`, or until there are `enough` samples.
+inline Status record(pid_t pid, double rate, std::chrono::milliseconds duration, MemorySink& sink,
+                     size_t enough = SIZE_MAX) {
+  PYC_TRY(const Process process, Process::open(pid));
+  const LiveMemory memory(pid);
+  PYC_TRY(const PythonRuntime python, find_python(process, memory));
+  v1::RecordingConfig config;
+  config.set_mode(v1::SAMPLE_MODE_CPU);
+  config.set_rate_hz(rate);
+  const auto start = std::chrono::steady_clock::now();
+  const CollectContext context{.process = process,
+                               .memory = memory,
+                               .python = python,
+                               .config = config,
+                               .process_id = sink.symbols().intern_process({pid, {}}),
+                               .session_start_ns = std::chrono::nanoseconds(start.time_since_epoch()).count()};
+  PYC_TRY(const auto collector, start_cpu_collector(context, sink));
+  while (std::chrono::steady_clock::now() < start + duration && sink.samples().size() < enough)
+    PYC_CHECK(collector->drain(sink, std::chrono::milliseconds(20)));
+  return collector->stop(sink);
+}
+
+}  // namespace pycroscope
