@@ -7,6 +7,8 @@
 // Any number of processes may list, record, read and delete at once. Who owns the directory owns the session.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -15,7 +17,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <vector>
 
 #include "analysis/model/events.h"
@@ -85,6 +86,8 @@ class Store {
               const std::function<Status(std::string_view chunk)>& write) const;
   // Unpacks into the store under the id that it has, or a new id when that is taken. `read` returns "" at the end.
   Result<v1::Session> unpack(const StoreUser& owner, const std::function<Result<std::string>()>& read);
+  // Reads a packed file without a store.
+  static Result<std::unique_ptr<EventReader>> read_packed(const std::function<Result<std::string>()>& read);
 
  private:
   explicit Store(std::filesystem::path directory) : directory_(std::move(directory)) {}

@@ -1,0 +1,158 @@
+#include "daemon/store/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+#include "daemon/store/block_codec.h"
+#include "daemon/store/keys.h"
+#include "daemon/store/symbol_codec.h"
+#include "daemon/store/zstd_codec.h"
+
+namespace pycroscope {
+namespace {
+
+void keep_in_range(SampleColumns& samples, const EventFilter& filter) {
+  auto [min, max] = std::ranges::minmax(samples.time_ns);
+  if (min >= filter.from_ns && max < filter.to_ns) return;
+  SampleColumns kept;
+  for (size_t i = 0; i < samples.size(); ++i)
+    if (samples.time_ns[i] >= filter.from_ns && samples.time_ns[i] < filter.to_ns) kept.push_back(samples.at(i));
+  samples = std::move(kept);
+}
+
+class Reader : public EventReader {
+ public:
+  Reader(v1::Session session, std::unique_ptr<DatabaseReader> database)
+      : session_(std::move(session)), database_(std::move(database)) {
+    load_symbols();
+    load_sources();
+    load_blocks();
+  }
+
+  const v1::Session& session() const override { return session_; }
+  const Symbols& symbols() const override { return symbols_; }
+
+  std::string source_hash(FileId file) const override {
+    auto it = sources_.find(index(file));
+    return it == sources_.end() ? std::string() : it->second;
+  }
+
+  Result<std::string> source(const std::string& content_hash) const override {
+    std::string key = content_key(content_hash);
+    Result<std::string> stored = database_->get(key);
+    if (!stored && stored.error().code == ErrorCode::kNotFound)
+      return fail(ErrorCode::kNotFound, "this source file is not stored with the session");
+    std::optional<std::string_view> value = stored ? unseal(key, *stored) : std::nullopt;
+    std::optional<std::string> content = value ? zstd_decompress_limited(*value, kMaxSourceBytes) : std::nullopt;
+    if (!content) return fail(ErrorCode::kCorrupt, "a source file stored with the session is damaged");
+    return *std::move(content);
+  }
+
+  Status samples(const EventFilter& filter, const std::function<void(const SampleColumns&)>& visit) const override {
+    for (const Block& block : blocks_) {
+      if (block.summary.max_us < filter.from_ns / 1000 || block.summary.min_us > filter.to_ns / 1000) continue;
+      std::optional<SampleColumns> samples = read_block(block);
+      if (!samples) continue;
+      keep_in_range(*samples, filter);
+      if (samples->size() > 0) visit(*samples);
+    }
+    return {};
+  }
+
+  uint64_t damaged_samples() const override {
+    std::lock_guard lock(mutex_);
+    uint64_t total = unaccounted_;
+    for (const auto& [number, count] : damaged_) total += count;
+    return total;
+  }
+
+ private:
+  struct Block {
+    uint32_t number = 0;
+    BlockSummary summary;
+  };
+
+  // Calls `visit(number, value)` for the undamaged entries of a kind.
+  void scan(KeyKind kind, const std::function<bool(uint32_t, std::string_view)>& visit) const {
+    static_cast<void>(database_->scan(key_prefix(kind), [&](std::string_view key, std::string_view stored) {
+      std::optional<uint32_t> number = key_number(key);
+      std::optional<std::string_view> value = unseal(key, stored);
+      return !number || !value || visit(*number, *value);
+    }));  // a scan that ends early is damage like any other: what is missing is counted
+  }
+
+  // Ids after a damaged delta mean nothing, so loading stops there; samples that need them count as damaged.
+  void load_symbols() {
+    uint32_t expected = 0;
+    scan(KeyKind::kSymbols, [&](uint32_t number, std::string_view delta) {
+      return number == expected++ && apply_symbols(delta, symbols_);
+    });
+    known_ = symbols_.mark();
+  }
+
+  void load_sources() {
+    scan(KeyKind::kFileSource, [&](uint32_t file, std::string_view hash) {
+      if (hash.size() == kHashSize) sources_[file] = hash;
+      return true;
+    });
+  }
+
+  void load_blocks() {
+    scan(KeyKind::kSummary, [&](uint32_t number, std::string_view bytes) {
+      if (std::optional<BlockSummary> summary = decode_summary(bytes)) blocks_.push_back({number, *summary});
+      return true;
+    });
+    std::ranges::stable_sort(blocks_, {}, [](const Block& block) { return block.summary.first_us; });
+    uint64_t total = 0;
+    for (const Block& block : blocks_) total += block.summary.count;
+    if (total < session_.samples()) unaccounted_ = session_.samples() - total;  // their summaries are damaged
+    total += unaccounted_;
+    session_.set_events(session_.events() + total - session_.samples());
+    session_.set_samples(total);
+    session_.mutable_loss()->set_recorded(session_.events());
+  }
+
+  std::optional<SampleColumns> read_block(const Block& block) const {
+    std::string key = numbered_key(KeyKind::kBlock, block.number);
+    Result<std::string> stored = database_->get(key);
+    std::optional<std::string_view> value = stored ? unseal(key, *stored) : std::nullopt;
+    std::optional<SampleColumns> samples = value ? decode_block(*value) : std::nullopt;
+    if (samples && samples->size() == block.summary.count && has_symbols(*samples)) return samples;
+    std::lock_guard lock(mutex_);
+    damaged_[block.number] = block.summary.count;
+    return std::nullopt;
+  }
+
+  bool has_symbols(const SampleColumns& samples) const {
+    return std::ranges::max(samples.thread) < known_.threads && std::ranges::max(samples.stack) < known_.stacks &&
+           std::ranges::max(samples.label_set) < known_.label_sets;
+  }
+
+  v1::Session session_;
+  std::unique_ptr<DatabaseReader> database_;
+  Symbols symbols_;
+  Symbols::Mark known_;
+  std::unordered_map<uint32_t, std::string> sources_;
+  std::vector<Block> blocks_;  // by the time of their first sample
+  uint64_t unaccounted_ = 0;
+
+  mutable std::mutex mutex_;
+  mutable std::map<uint32_t, uint64_t> damaged_;  // block → samples; guarded by mutex_
+};
+
+}  // namespace
+
+Result<std::unique_ptr<EventReader>> make_reader(v1::Session session, std::unique_ptr<DatabaseReader> database) {
+  if (session.format_version() > kFormatVersion)
+    return fail(
+        ErrorCode::kFailed,
+        fmt::format("session {} was written by a newer Pycroscope (format {}, this one reads up to {}): update it",
+                    session.id(), session.format_version(), kFormatVersion));
+  return std::make_unique<Reader>(std::move(session), std::move(database));
+}
+
+}  // namespace pycroscope
