@@ -1,0 +1,144 @@
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+
+#include "client/cli/command_line.h"
+#include "client/cli/exporting.h"
+#include "client/cli/options.h"
+#include "client/cli/output_file.h"
+#include "client/cli/progress.h"
+#include "client/cli/ready.h"
+#include "client/cli/recording.h"
+#include "client/cli/session_text.h"
+#include "client/cli/signals.h"
+#include "client/cli/terminal.h"
+#include "client/cli/text.h"
+#include "client/cli/viewing.h"
+
+namespace pycroscope {
+namespace {
+
+struct AttachOptions {
+  ServiceOptions service;
+  RecordOptions record;
+  ShapeOptions shape;
+  std::string format, output;
+  std::optional<int> ready_fd;
+  bool quiet = false;
+};
+
+// " --store DIR" where the next command would otherwise look elsewhere.
+std::string service_arguments(const ServiceOptions& options) {
+  if (!options.socket.empty()) return " --socket " + options.socket;
+  return options.store.empty() ? "" : " --store " + options.store;
+}
+
+void suggest_next(const AttachOptions& options, const v1::Session& session) {
+  const std::string service = service_arguments(options.service);
+  hint(
+      fmt::format("\nNext:\n"
+                  "  pycroscoped report {0}{1} --view tree\n"
+                  "  pycroscoped report {0}{1} --view lines\n"
+                  "  pycroscoped export {0}{1} -f svg -o flame.svg\n",
+                  session.id(), service));
+}
+
+Status export_recording(const AttachOptions& options, const Connection& connection, const v1::Session& session,
+                        const std::string& format, const SignalWatch& watch) {
+  v1::ExportRequest request;
+  request.set_session(session.id());
+  request.set_format(format);
+  *request.mutable_tree() = make_tree_options(options.shape);
+  const Status exported = export_to(connection, request, options.output, watch);
+  if (exported) return {};
+  return fail(exported.error().code,
+              fmt::format("{}; the session is kept: `pycroscoped export {}{} -f {} -o FILE` exports it again",
+                          exported.error().message, session.id(), service_arguments(options.service), format));
+}
+
+Result<int> show_recording(const AttachOptions& options, const Connection& connection, const v1::Session& session,
+                           const std::string& format, const SignalWatch& watch) {
+  if (!options.output.empty()) {
+    PYC_CHECK(export_recording(options, connection, session, format, watch));
+    if (options.quiet) return 0;
+    const std::string where = options.output == "-" ? "" : fmt::format("wrote {} ({}); ", options.output, format);
+    hint(fmt::format("{}session {}: {}\n", where, session.id(), human_loss(session.loss())));
+    return 0;
+  }
+  if (options.quiet) return 0;
+  PYC_TRY(const std::string text, short_report(connection, session));
+  PYC_CHECK(print(text));
+  if (session.samples() > 0) suggest_next(options, session);
+  return 0;
+}
+
+Result<int> run_attach(const AttachOptions& options) {
+  PYC_CHECK(require_pid(options.record.pid, "attach"));
+  PYC_CHECK(check_ready_fd(options.ready_fd));
+  PYC_TRY(const std::string format, choose_format(options.format, options.output));
+  if (!options.output.empty()) PYC_CHECK(OutputFile::check(options.output));
+
+  RecordingClient recording;
+  const SignalWatch watch([&recording] { recording.interrupt(); });
+  PYC_TRY(const Connection connection, Connection::open(options.service));
+  v1::AttachRequest request = make_attach_request(options.record);
+  std::optional<Progress> progress;
+  if (!options.quiet && stderr_is_terminal()) {
+    progress.emplace(options.record.duration);
+    request.set_progress_top(true);
+  }
+  const auto on_update = [&](const v1::RecordingUpdate& update) {
+    if (update.live()) {
+      announce_ready(options.ready_fd, update.session().id());
+      if (!options.quiet) hint(fmt::format("ready {}\n", update.session().id()));
+    }
+    if (progress && !update.finished()) progress->show(update);
+  };
+  const Result<RecordingClient::Outcome> outcome = recording.run(connection, request, on_update);
+  progress.reset();
+  if (!outcome) return std::unexpected(outcome.error());
+  if (outcome->never_live) {
+    complain("interrupted before the recording began; nothing was kept");
+    return 128 + watch.received();
+  }
+  const v1::Session& session = outcome->session;
+  if (session.state() == v1::SESSION_STATE_FAILED) {
+    return fail(ErrorCode::kFailed, fmt::format("the recording ended early: {}; session {} holds what came before",
+                                                session.failure(), session.id()));
+  }
+  return show_recording(options, connection, session, format, watch);
+}
+
+}  // namespace
+
+void add_attach(CommandLine& line) {
+  auto options = std::make_shared<AttachOptions>();
+  CLI::App* command =
+      add_command(line, line.app, "attach",
+                  "Record a running Python process\n\n"
+                  "Samples what each thread executes, from outside: nothing is written to the process "
+                  "and it is never stopped. Records until Ctrl-C, SIGTERM, --duration or the end of the "
+                  "process, keeps a session, and prints where the time went; with -o the session is "
+                  "exported instead. A second Ctrl-C quits at once.",
+                  options, run_attach);
+  command->group("Look at running programs");
+  add_record_options(*command, options->record);
+  command->add_option("--name", options->record.name, "A name for the session")->type_name("NAME");
+  command->add_option("-o,--output", options->output, "Export the session to this file, - is the standard output")
+      ->type_name("FILE");
+  command
+      ->add_option("-f,--format", options->format,
+                   "Format of -o: " + format_list() + " (default: by the file's extension, else collapsed)")
+      ->type_name("FORMAT");
+  add_shape_options(*command, options->shape);
+  add_ready_fd(*command, options->ready_fd);
+  add_quiet(*command, options->quiet);
+  add_service_options(*command, options->service);
+  command->footer(R"(Examples:
+  sudo pycroscoped attach 1234                        until Ctrl-C
+  sudo pycroscoped attach -p 1234 -d 30s -r 1000      for 30 seconds, 1000 samples per second of CPU time
+  sudo pycroscoped attach -p 1234 -d 10 -o flame.svg  straight to a flame graph
+
+Exit codes: 0 recorded, 1 failure, 2 usage, 3 the process was gone, 4 not permitted, 5 no service at --socket.)");
+}
+
+}  // namespace pycroscope

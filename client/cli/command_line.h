@@ -1,0 +1,45 @@
+// The commands of `pycroscoped` and what they have in common. A command is one file: its add_NAME() describes it to
+// CLI11 and sets CommandLine::action when it was chosen; nothing else happens while parsing, so --help starts no
+// service.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "analysis/model/result.h"
+
+namespace pycroscope {
+
+struct CommandLine {
+  CLI::App app{"Shows where a running Python program spends its time, without touching it."};
+  // What the chosen command does; its value is the exit code.
+  std::function<Result<int>()> action;
+
+  CommandLine();
+};
+
+void add_attach(CommandLine& line);
+void add_completion(CommandLine& line);
+void add_doctor(CommandLine& line);
+void add_dump(CommandLine& line);
+void add_export(CommandLine& line);
+void add_ps(CommandLine& line);
+void add_report(CommandLine& line);
+void add_serve(CommandLine& line);
+void add_sessions(CommandLine& line);
+
+// A subcommand of `parent` whose options live as long as the command line. `run` is called with them after parsing.
+template <class Options>
+CLI::App* add_command(CommandLine& line, CLI::App& parent, const std::string& name, const std::string& description,
+                      const std::shared_ptr<Options>& options, Result<int> (*run)(const Options&)) {
+  CLI::App* command = parent.add_subcommand(name, description);
+  command->callback([&line, options, run] { line.action = [options, run] { return run(*options); }; });
+  return command;
+}
+
+// Parses, runs, prints the one sentence of a failure. Returns the exit code.
+int run_command_line(int argc, char** argv);
+
+}  // namespace pycroscope

@@ -1,0 +1,108 @@
+#include <fmt/format.h>
+
+#include "client/cli/command_line.h"
+#include "client/cli/connection.h"
+#include "client/cli/json_object.h"
+#include "client/cli/options.h"
+#include "client/cli/terminal.h"
+#include "client/cli/text.h"
+
+namespace pycroscope {
+namespace {
+
+struct DumpCommandOptions {
+  ServiceOptions service;
+  int32_t pid = 0;
+  bool locals = false;
+  bool json = false;
+};
+
+std::string frame_json(const v1::FrameDump& frame) {
+  JsonObject object, locals;
+  for (const v1::Local& local : frame.locals()) locals.text(local.name(), local.text());
+  object.text("function", frame.function())
+      .text_or_null("file", frame.file())
+      .raw("line", frame.line() == 0 ? "null" : std::to_string(frame.line()))
+      .raw("locals", locals.str());
+  return object.str();
+}
+
+std::string thread_json(const v1::ThreadDump& thread) {
+  JsonObject object;
+  object.number("tid", thread.tid())
+      .text("name", thread.name())
+      .text("state", thread.state())
+      .boolean("holds_gil", thread.holds_gil())
+      .number("interpreter", thread.interpreter())
+      .raw("frames", json_array(thread.frames(), frame_json))
+      .boolean("truncated", thread.truncated());
+  return object.str();
+}
+
+std::string dump_json(const v1::DumpResponse& dump) {
+  JsonObject object;
+  object.number("pid", dump.pid())
+      .text("python", dump.python())
+      .number("stopped_ns", dump.stopped_ns())
+      .raw("threads", json_array(dump.threads(), thread_json));
+  return object.str() + "\n";
+}
+
+std::string state_text(const v1::ThreadDump& thread) {
+  if (thread.holds_gil())
+    return thread.state() == "running" ? "running, holds the GIL" : thread.state() + ", holds the GIL";
+  return thread.state() == "gil" ? "waiting for the GIL" : thread.state();
+}
+
+std::string thread_text(const v1::ThreadDump& thread) {
+  std::string result =
+      bold(fmt::format("Thread {} \"{}\" ({})", thread.tid(), printable(thread.name()), state_text(thread)));
+  if (thread.interpreter() > 0) result += fmt::format(" in interpreter {}", thread.interpreter());
+  result += '\n';
+  for (const v1::FrameDump& frame : thread.frames()) {
+    result += fmt::format("    {} ({}", printable(frame.function()), printable(frame.file()));
+    result += frame.line() == 0 ? ")\n" : fmt::format(":{})\n", frame.line());
+    for (const v1::Local& local : frame.locals()) {
+      result += fmt::format("        {} = {}\n", printable(local.name()), printable(local.text()));
+    }
+  }
+  if (thread.frames().empty()) result += "    (no Python code)\n";
+  if (thread.truncated()) result += "    (older frames are left out)\n";
+  return result;
+}
+
+Result<int> run_dump(const DumpCommandOptions& options) {
+  PYC_CHECK(require_pid(options.pid, "dump"));
+  PYC_TRY(const Connection connection, Connection::open(options.service));
+  v1::DumpRequest request;
+  request.set_pid(options.pid);
+  request.set_locals(options.locals);
+  PYC_TRY(const v1::DumpResponse dump, connection.call(&Connection::Api::Dump, request));
+  if (options.json) return print_result(dump_json(dump));
+  std::string text = fmt::format("Process {}, CPython {}, stopped for {}\n", dump.pid(), dump.python(),
+                                 human_duration(dump.stopped_ns()));
+  for (const v1::ThreadDump& thread : dump.threads()) text += "\n" + thread_text(thread);
+  return print_result(text);
+}
+
+}  // namespace
+
+void add_dump(CommandLine& line) {
+  auto options = std::make_shared<DumpCommandOptions>();
+  CLI::App* command = add_command(line, line.app, "dump",
+                                  "Show what each thread of a process is doing right now\n\n"
+                                  "The stacks are exact: the process stands still while they are read, for a few "
+                                  "milliseconds, and goes on as if nothing had happened. Innermost call first.",
+                                  options, run_dump);
+  command->group("Look at running programs");
+  add_pid(*command, options->pid);
+  command->add_flag("-l,--locals", options->locals, "The values of local variables as well");
+  add_json(*command, options->json);
+  add_service_options(*command, options->service);
+  command->footer(R"(Examples:
+  pycroscoped dump 1234
+  pycroscoped dump -p 1234 --locals
+  pycroscoped dump -p 1234 --json | jq '.threads[] | select(.holds_gil) | .frames[0]')");
+}
+
+}  // namespace pycroscope

@@ -1,0 +1,62 @@
+#include "client/cli/exporting.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "analysis/export/export.h"
+#include "client/cli/output_file.h"
+#include "client/cli/suggest.h"
+#include "client/cli/terminal.h"
+
+namespace pycroscope {
+namespace {
+
+struct Extension {
+  std::string_view extension, format;
+};
+
+// Longer extensions before those that they end in.
+constexpr Extension kExtensions[] = {
+    {".speedscope.json", "speedscope"},
+    {".speedscope", "speedscope"},
+    {".json", "json"},
+    {".svg", "svg"},
+    {".pb.gz", "pprof"},
+    {".pprof", "pprof"},
+    {".pb", "pprof"},
+    {".html", "html"},
+};
+
+bool is_format(std::string_view name) {
+  const std::vector<std::string_view> formats = export_formats();
+  return std::find(formats.begin(), formats.end(), name) != formats.end();
+}
+
+}  // namespace
+
+std::string format_list() { return fmt::format("{}", fmt::join(export_formats(), ", ")); }
+
+Result<std::string> choose_format(std::string_view name, std::string_view path) {
+  if (is_format(name)) return std::string(name);
+  if (!name.empty()) return fail(ErrorCode::kInvalid, unknown_name("format", name, export_formats()));
+  for (const auto& [extension, format] : kExtensions) {
+    if (path.ends_with(extension) && is_format(format)) return std::string(format);
+  }
+  return "collapsed";
+}
+
+Status export_to(const Connection& connection, const v1::ExportRequest& request, const std::string& path,
+                 const SignalWatch& watch) {
+  PYC_TRY(OutputFile file, OutputFile::create(path));
+  const auto write = [&](std::string_view text) -> Status {
+    if (watch.received() != 0) return fail(ErrorCode::kFailed, "interrupted, nothing was written");
+    return file.write(text);
+  };
+  PYC_CHECK(receive_chunks(connection, &Connection::Api::Export, request, write));
+  return file.commit();
+}
+
+}  // namespace pycroscope

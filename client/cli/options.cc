@@ -1,0 +1,100 @@
+#include "client/cli/options.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "client/cli/parse.h"
+
+namespace pycroscope {
+namespace {
+
+Result<int32_t> parse_pid(std::string_view text) {
+  PYC_TRY(const int64_t pid, parse_integer(text, "a process id", 1, std::numeric_limits<int32_t>::max()));
+  return static_cast<int32_t>(pid);
+}
+
+Result<bool> parse_mode(std::string_view text) {
+  if (text == "cpu") return true;
+  return fail(ErrorCode::kInvalid, fmt::format("'{}' is not a mode of this version: only cpu is", text));
+}
+
+}  // namespace
+
+void add_service_options(CLI::App& app, ServiceOptions& options) {
+  auto* socket =
+      app.add_option("--socket", options.socket, "Use the service at this socket (or PYCROSCOPE_SOCKET) and no other")
+          ->type_name("PATH");
+  app.add_option("--store", options.store, "Use this store of sessions (or PYCROSCOPE_STORE), without a service")
+      ->type_name("DIR")
+      ->excludes(socket);
+}
+
+void add_pid(CLI::App& app, int32_t& pid) {
+  add_value(app, "pid,-p,--pid", pid, parse_pid, "PID", "The process, as `pycroscoped ps` lists it");
+}
+
+Status require_pid(int32_t pid, std::string_view command) {
+  if (pid > 0) return {};
+  return fail(ErrorCode::kInvalid, fmt::format("{0} needs a process: give `pycroscoped {0} -p PID`; `pycroscoped ps` "
+                                               "lists the Python processes",
+                                               command));
+}
+
+void add_session(CLI::App& app, std::string& session) {
+  app.add_option("session", session, "An id, the start of one, a name, `latest`, or a packed file (default: latest)")
+      ->type_name("SESSION");
+}
+
+void add_record_options(CLI::App& app, RecordOptions& options) {
+  add_pid(app, options.pid);
+  add_value(app, "-d,--duration", options.duration, parse_duration, "TIME",
+            "Stop after this time: 10s, 5m, 1h; a bare number is seconds (default: until Ctrl-C)");
+  add_value(app, "-r,--rate", options.rate_hz, parse_rate, "HZ",
+            "Samples per second of CPU time and thread, 1 to 10000 (default: 100)");
+  static bool cpu_mode = true;  // the only one
+  add_value(app, "--mode", cpu_mode, parse_mode, "MODE", "What is sampled: cpu, the time on a CPU (default)");
+}
+
+void add_filter_options(CLI::App& app, FilterOptions& options) {
+  add_value(app, "--from", options.from, parse_time, "TIME", "Leave out what came before, counted from the start");
+  add_value(app, "--to", options.to, parse_duration, "TIME", "Leave out what came after, counted from the start");
+  app.add_option("--thread", options.threads, "Only this thread, by id or name; may be repeated")
+      ->type_name("THREAD")
+      ->allow_extra_args(false);
+  app.add_option("--function", options.function, "Only functions whose qualified name matches")->type_name("REGEX");
+  app.add_option("--file", options.file, "Only functions in files that match, as '*/myapp/*'")->type_name("GLOB");
+}
+
+Result<v1::ViewFilter> make_filter(const FilterOptions& options) {
+  if (options.to.count() > 0 && options.from >= options.to) {
+    return fail(ErrorCode::kInvalid, "--from has to be before --to");
+  }
+  v1::ViewFilter filter;
+  filter.set_from_ns(options.from.count());
+  filter.set_to_ns(options.to.count());
+  for (const std::string& thread : options.threads) filter.add_threads(thread);
+  filter.set_function_regex(options.function);
+  filter.set_file_glob(options.file);
+  return filter;
+}
+
+void add_shape_options(CLI::App& app, ShapeOptions& options) {
+  app.add_flag("-s,--subprocesses", options.subprocesses, "Start each stack with its process");
+  app.add_flag("-t,--threads", options.threads, "Start each stack with its thread");
+  app.add_flag("--no-lines", options.no_lines, "Take each function as a whole, whatever line it is at");
+}
+
+v1::TreeOptions make_tree_options(const ShapeOptions& options) {
+  v1::TreeOptions tree;
+  tree.set_by_process(options.subprocesses);
+  tree.set_by_thread(options.threads);
+  tree.set_no_lines(options.no_lines);
+  return tree;
+}
+
+void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print JSON instead of a table"); }
+
+void add_quiet(CLI::App& app, bool& quiet) { app.add_flag("-q,--quiet", quiet, "Say nothing but errors"); }
+
+}  // namespace pycroscope

@@ -1,0 +1,80 @@
+// Options that mean the same in every command.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis/model/result.h"
+#include "pycroscope/v1/views.pb.h"
+
+namespace pycroscope {
+
+// An option with one value that `parse` makes of its text; what parse() says becomes the usage error.
+template <class T, class U>
+CLI::Option* add_value(CLI::App& app, const std::string& names, T& target, Result<U> (*parse)(std::string_view),
+                       const std::string& type_name, const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          names,
+          [&target, parse, names](const std::string& text) {
+            Result<U> value = parse(text);
+            if (!value) throw CLI::ValidationError(names.substr(names.rfind(",--") + 1), value.error().message);
+            target = *std::move(value);
+          },
+          description)
+      ->type_name(type_name);
+}
+
+// Where the service is; see connection.h for how they are used.
+struct ServiceOptions {
+  std::string socket;
+  std::string store;
+};
+void add_service_options(CLI::App& app, ServiceOptions& options);
+
+// -p PID, or PID alone. 0: not given.
+void add_pid(CLI::App& app, int32_t& pid);
+// kInvalid with a hint when no process was named.
+Status require_pid(int32_t pid, std::string_view command);
+
+// SESSION, by default the latest.
+void add_session(CLI::App& app, std::string& session);
+
+// How to record.
+struct RecordOptions {
+  int32_t pid = 0;
+  double rate_hz = 100;
+  std::optional<std::chrono::nanoseconds> duration;
+  std::string name;
+};
+void add_record_options(CLI::App& app, RecordOptions& options);
+
+// What part of a session.
+struct FilterOptions {
+  std::chrono::nanoseconds from{0};
+  std::chrono::nanoseconds to{0};
+  std::vector<std::string> threads;
+  std::string function;
+  std::string file;
+};
+void add_filter_options(CLI::App& app, FilterOptions& options);
+Result<v1::ViewFilter> make_filter(const FilterOptions& options);
+
+// -s -t --no-lines: the shape of a call tree.
+struct ShapeOptions {
+  bool subprocesses = false;
+  bool threads = false;
+  bool no_lines = false;
+};
+void add_shape_options(CLI::App& app, ShapeOptions& options);
+v1::TreeOptions make_tree_options(const ShapeOptions& options);
+
+void add_json(CLI::App& app, bool& json);
+void add_quiet(CLI::App& app, bool& quiet);
+
+}  // namespace pycroscope

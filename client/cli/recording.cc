@@ -1,0 +1,90 @@
+#include "client/cli/recording.h"
+
+#include <google/protobuf/util/time_util.h>
+
+namespace pycroscope {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+// It went live just when the user gave up.
+void discard(const Connection& connection, const std::string& session) {
+  v1::StopRecordingRequest stop;
+  stop.set_session(session);
+  (void)connection.call(&Connection::Api::StopRecording, stop);
+  v1::DeleteSessionsRequest request;
+  request.add_sessions(session);
+  (void)connection.call(&Connection::Api::DeleteSessions, request);
+}
+
+}  // namespace
+
+v1::AttachRequest make_attach_request(const RecordOptions& options) {
+  v1::AttachRequest request;
+  request.set_pid(options.pid);
+  request.set_name(options.name);
+  request.mutable_config()->set_mode(v1::SAMPLE_MODE_CPU);
+  request.mutable_config()->set_rate_hz(options.rate_hz);
+  if (options.duration) {
+    *request.mutable_config()->mutable_duration() = TimeUtil::NanosecondsToDuration(options.duration->count());
+  }
+  return request;
+}
+
+bool RecordingClient::begin(const Connection& connection, grpc::ClientContext& context) {
+  const std::lock_guard lock(mutex_);
+  connection_ = &connection;
+  context_ = &context;
+  return !interrupted_;
+}
+
+bool RecordingClient::end() {
+  const std::lock_guard lock(mutex_);
+  connection_ = nullptr;
+  context_ = nullptr;
+  return !interrupted_ || !live_session_.empty();
+}
+
+bool RecordingClient::set_live(const std::string& session) {
+  const std::lock_guard lock(mutex_);
+  if (interrupted_) return false;
+  live_session_ = session;
+  return true;
+}
+
+void RecordingClient::interrupt() {
+  const std::lock_guard lock(mutex_);  // until the call is over: run() must not return with it under way
+  interrupted_ = true;
+  if (context_ == nullptr) return;
+  if (live_session_.empty()) {
+    context_->TryCancel();
+    return;
+  }
+  v1::StopRecordingRequest request;
+  request.set_session(live_session_);
+  (void)connection_->call(&Connection::Api::StopRecording, request);
+}
+
+Result<RecordingClient::Outcome> RecordingClient::run(
+    const Connection& connection, const v1::AttachRequest& request,
+    const std::function<void(const v1::RecordingUpdate&)>& on_update) {
+  grpc::ClientContext context;
+  if (!begin(connection, context)) return Outcome{{}, true};
+  const auto reader = connection.api().Attach(&context, request);
+  v1::RecordingUpdate update;
+  Outcome outcome;
+  while (reader->Read(&update)) {
+    if (update.live()) outcome.never_live = !set_live(update.session().id());
+    outcome.session = update.session();
+    if (!outcome.never_live) on_update(update);
+  }
+  const grpc::Status status = reader->Finish();
+  if (!end()) {
+    if (!outcome.session.id().empty()) discard(connection, outcome.session.id());
+    return Outcome{{}, true};
+  }
+  if (!status.ok()) return std::unexpected(from_grpc(status, context));
+  return outcome;
+}
+
+}  // namespace pycroscope

@@ -1,0 +1,32 @@
+// Ctrl-C, SIGTERM and SIGHUP as a call on a thread of their own, for commands that have something to finish.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <thread>
+
+namespace pycroscope {
+
+// From construction on (before any other thread starts: they inherit that the signals are blocked) the first signal
+// calls `on_first`, on the watch's thread. The second one ends the process at once with 128 + its number.
+class SignalWatch {
+ public:
+  explicit SignalWatch(std::function<void()> on_first);
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+  // The first signal, 0 when none came. Any thread.
+  int received() const { return received_; }
+
+ private:
+  void run();
+
+  std::function<void()> on_first_;
+  std::atomic<int> received_ = 0;
+  std::atomic<bool> ending_ = false;
+  std::thread thread_;
+};
+
+}  // namespace pycroscope

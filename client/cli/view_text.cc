@@ -1,0 +1,184 @@
+#include "client/cli/view_text.h"
+
+#include <fmt/format.h>
+
+#include "client/cli/terminal.h"
+#include "client/cli/text.h"
+#include "client/cli/tree_text.h"
+
+namespace pycroscope {
+namespace {
+
+constexpr char kUnknown[] = "?";
+
+template <class Column>
+bool in_range(const Column& column, uint32_t index) {
+  return index < static_cast<uint32_t>(column.size());
+}
+
+template <class Column>
+auto at(const Column& column, int row) {
+  return row < column.size() ? column.Get(row) : typename Column::value_type{};
+}
+
+std::string share(int64_t part, const v1::View& view) {
+  return human_share(static_cast<double>(part), static_cast<double>(whole_ns(view)));
+}
+
+Table functions_table(const v1::View& view) {
+  const v1::FunctionsTable& table = view.functions();
+  const ViewNames names(view.symbols());
+  const bool cpu = counts_cpu(view);
+  Table result({{"SELF", Align::kRight},
+                {"TOTAL", Align::kRight},
+                {"SELF TIME", Align::kRight},
+                {"TOTAL TIME", Align::kRight},
+                {"SAMPLES", Align::kRight},
+                {"FUNCTION", Align::kLeft, Shrink::kEnd},
+                {"WHERE", Align::kLeft, Shrink::kPath}});
+  for (int row = 0; row < table.function_size(); ++row) {
+    const uint32_t function = table.function(row);
+    const int64_t self = at(cpu ? table.self_cpu_ns() : table.self_ns(), row);
+    const int64_t total = at(cpu ? table.total_cpu_ns() : table.total_ns(), row);
+    result.add({share(self, view), share(total, view), human_duration(self), human_duration(total),
+                human_count(at(table.samples(), row)), names.function(function),
+                names.place(function, names.first_line(function))});
+  }
+  return result;
+}
+
+Table lines_table(const v1::View& view) {
+  const v1::LinesTable& table = view.lines();
+  const ViewNames names(view.symbols());
+  const bool cpu = counts_cpu(view);
+  Table result({{"SELF", Align::kRight},
+                {"TOTAL", Align::kRight},
+                {"SELF TIME", Align::kRight},
+                {"TOTAL TIME", Align::kRight},
+                {"SAMPLES", Align::kRight},
+                {"LINE", Align::kLeft, Shrink::kPath},
+                {"FUNCTION", Align::kLeft, Shrink::kEnd}});
+  for (int row = 0; row < table.function_size(); ++row) {
+    const uint32_t function = table.function(row);
+    const int64_t self = at(cpu ? table.self_cpu_ns() : table.self_ns(), row);
+    const int64_t total = at(cpu ? table.total_cpu_ns() : table.total_ns(), row);
+    result.add({share(self, view), share(total, view), human_duration(self), human_duration(total),
+                human_count(at(table.samples(), row)), names.place(function, at(table.line(), row)),
+                names.function(function)});
+  }
+  return result;
+}
+
+Table edges_table(const v1::View& view) {
+  const v1::EdgesTable& table = view.edges();
+  const ViewNames names(view.symbols());
+  const bool cpu = counts_cpu(view);
+  const char* other = view.header().kind() == v1::VIEW_KIND_CALLERS ? "CALLED BY" : "CALLS";
+  Table result({{"TOTAL", Align::kRight},
+                {"TOTAL TIME", Align::kRight},
+                {"SAMPLES", Align::kRight},
+                {"FUNCTION", Align::kLeft, Shrink::kEnd},
+                {"WHERE", Align::kLeft, Shrink::kPath},
+                {other, Align::kLeft, Shrink::kEnd},
+                {"WHERE", Align::kLeft, Shrink::kPath}});
+  for (int row = 0; row < table.function_size(); ++row) {
+    const uint32_t function = table.function(row), partner = at(table.other(), row);
+    const int64_t total = at(cpu ? table.total_cpu_ns() : table.total_ns(), row);
+    result.add({share(total, view), human_duration(total), human_count(at(table.samples(), row)),
+                names.function(function), names.place(function, names.first_line(function)), names.function(partner),
+                names.place(partner, names.first_line(partner))});
+  }
+  return result;
+}
+
+Table threads_table(const v1::View& view) {
+  const v1::ThreadsTable& table = view.threads();
+  const ViewNames names(view.symbols());
+  Table result({{"PID", Align::kRight},
+                {"THREAD", Align::kRight},
+                {"SHARE", Align::kRight},
+                {"ON CPU", Align::kRight},
+                {"SAMPLES", Align::kRight},
+                {"NAME", Align::kLeft, Shrink::kEnd}});
+  for (int row = 0; row < table.thread_size(); ++row) {
+    const ViewNames::Thread thread = names.thread(table.thread(row));
+    const int64_t on_cpu = at(table.on_cpu_ns(), row);
+    result.add({std::to_string(thread.pid), std::to_string(thread.tid), share(on_cpu, view), human_duration(on_cpu),
+                human_count(at(table.samples(), row)), thread.name});
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string ViewNames::string(uint32_t index) const {
+  return in_range(symbols_.strings(), index) ? symbols_.strings(static_cast<int>(index)) : kUnknown;
+}
+
+std::string ViewNames::function(uint32_t index) const {
+  const auto& column = symbols_.functions().name();
+  return in_range(column, index) ? string(column.Get(static_cast<int>(index))) : kUnknown;
+}
+
+std::string ViewNames::file(uint32_t function) const {
+  const auto& functions = symbols_.functions().file();
+  if (!in_range(functions, function)) return kUnknown;
+  const uint32_t file = functions.Get(static_cast<int>(function));
+  const auto& paths = symbols_.files().path();
+  return in_range(paths, file) ? string(paths.Get(static_cast<int>(file))) : kUnknown;
+}
+
+uint32_t ViewNames::first_line(uint32_t function) const {
+  const auto& column = symbols_.functions().first_line();
+  return in_range(column, function) ? column.Get(static_cast<int>(function)) : 0;
+}
+
+std::string ViewNames::place(uint32_t function, uint32_t line) const {
+  const std::string path = file(function);
+  return line == 0 ? path : fmt::format("{}:{}", path, line);
+}
+
+ViewNames::Thread ViewNames::thread(uint32_t index) const {
+  const v1::Threads& threads = symbols_.threads();
+  if (!in_range(threads.tid(), index)) return {};
+  const int row = static_cast<int>(index);
+  const uint32_t process = at(threads.process(), row);
+  const auto& pids = symbols_.processes().pid();
+  return {in_range(pids, process) ? pids.Get(static_cast<int>(process)) : 0, threads.tid(row),
+          string(at(threads.name(), row))};
+}
+
+bool counts_cpu(const v1::View& view) { return view.header().knows().cpu(); }
+
+int64_t whole_ns(const v1::View& view) {
+  return counts_cpu(view) ? view.header().total_cpu_ns() : view.header().total_wall_ns();
+}
+
+Table view_table(const v1::View& view) {
+  switch (view.table_case()) {
+    case v1::View::kFunctions:
+      return functions_table(view);
+    case v1::View::kLines:
+      return lines_table(view);
+    case v1::View::kEdges:
+      return edges_table(view);
+    case v1::View::kThreads:
+      return threads_table(view);
+    case v1::View::kTree:
+    case v1::View::TABLE_NOT_SET:
+      return Table({});
+  }
+  return Table({});
+}
+
+std::string view_text(const v1::View& view, size_t width) {
+  if (view.table_case() == v1::View::kTree) return tree_text(view, width);
+  const Table table = view_table(view);
+  if (table.empty()) return "";
+  std::string result;
+  const std::vector<std::string> lines = table.lines(width);
+  for (size_t i = 0; i < lines.size(); ++i) result += (i == 0 ? bold(lines[i]) : lines[i]) + "\n";
+  return result;
+}
+
+}  // namespace pycroscope
