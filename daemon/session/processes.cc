@@ -6,18 +6,15 @@
 #include <unistd.h>
 
 #include <array>
-#include <filesystem>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "analysis/passes/json.h"
 #include "daemon/os/file.h"
-#include "daemon/python/interpreter.h"
+#include "daemon/python/process_list.h"
 #include "daemon/session/permission.h"
-#include "daemon/target/live_memory.h"
 #include "daemon/target/proc_text.h"
-#include "daemon/target/process.h"
 
 namespace pycroscope {
 namespace {
@@ -54,28 +51,25 @@ T first_number(const std::string& status, std::string_view key) {
   return numbers.empty() ? T{} : static_cast<T>(numbers[0]);
 }
 
-// Nothing: it is not Python, it has ended, or we may not look.
-std::optional<v1::PythonProcess> python_process(const Caller& caller, pid_t pid) {
-  const Result<Process> process = Process::open(pid);
-  if (!process) return std::nullopt;
-  Result<std::string> version = python_version(*process, LiveMemory(pid));
-  if (!version) return std::nullopt;
+// Nothing: it has ended meanwhile.
+std::optional<v1::PythonProcess> describe(const Caller& caller, const PythonProcess& python) {
+  const pid_t pid = python.process.pid();
   const auto status = read_file(fmt::format("/proc/{}/status", pid), kStatusLimit);
   if (!status) return std::nullopt;
 
   v1::PythonProcess row;
   row.set_pid(pid);
-  row.set_python(*std::move(version));
+  row.set_python(python.version);
   row.set_parent_pid(first_number<pid_t>(*status, "PPid"));
   row.set_uid(first_number<uid_t>(*status, "Uid"));
   row.set_user(user_name(row.uid()));
   row.set_threads(first_number<uint32_t>(*status, "Threads"));
   row.set_cpu_ns(cpu_time_ns(pid));
   row.set_rss_bytes(resident_bytes(pid));
-  if (const auto command = process->command()) {
+  if (const auto command = python.process.command()) {
     for (const std::string& argument : *command) row.add_command(valid_utf8(argument));
   }
-  if (const Status allowed = check_attach(caller, *process); !allowed) row.set_refused(allowed.error().message);
+  if (const Status allowed = check_attach(caller, python.process); !allowed) row.set_refused(allowed.error().message);
   return row;
 }
 
@@ -83,17 +77,15 @@ std::optional<v1::PythonProcess> python_process(const Caller& caller, pid_t pid)
 
 Result<v1::ListProcessesResponse> python_processes(const Caller& caller,
                                                    const std::unordered_map<pid_t, std::string>& recordings) {
+  PYC_TRY(const std::vector<PythonProcess> processes, list_python_processes());
   v1::ListProcessesResponse response;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
-    const auto pid = parse_number<pid_t>(entry.path().filename().native());
-    if (!pid) continue;
-    std::optional<v1::PythonProcess> row = python_process(caller, *pid);
+  for (const PythonProcess& python : processes) {
+    std::optional<v1::PythonProcess> row = describe(caller, python);
     if (!row) continue;
-    if (const auto found = recordings.find(*pid); found != recordings.end()) row->set_recording(found->second);
+    const auto recording = recordings.find(row->pid());
+    if (recording != recordings.end()) row->set_recording(recording->second);
     *response.add_processes() = *std::move(row);
   }
-  if (error) return os_failure(error.value(), "cannot list the processes in", "/proc");
   return response;
 }
 
