@@ -54,10 +54,10 @@ class CpuCollector final : public Collector {
 
   Status drain(EventSink& sink, milliseconds timeout) override {
     PYC_CHECK(drain_ring(sink, timeout));
+    threads_.update(monotonic_ns(), sink.symbols());
     const auto pause = std::max(kHousekeeping, kHousekeepingPerThread * static_cast<int64_t>(events_.size()));
     if (monotonic_ns() < housekeeping_ns_ + nanoseconds(pause).count()) return {};
     housekeeping_ns_ = monotonic_ns();
-    threads_.refresh(housekeeping_ns_, sink.symbols());
     if (!events_.settled()) PYC_CHECK(events_.settle(ticked_));
     return account(sink);
   }
@@ -65,8 +65,8 @@ class CpuCollector final : public Collector {
   Status stop(EventSink& sink) override {
     PYC_CHECK(events_.stop());
     PYC_CHECK(drain_ring(sink, milliseconds(0)));
+    threads_.update(monotonic_ns(), sink.symbols());
     PYC_CHECK(account(sink));
-    threads_.refresh(monotonic_ns(), sink.symbols());
     return explain_nothing();
   }
 
@@ -94,7 +94,7 @@ class CpuCollector final : public Collector {
     if (!stack) return sink.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, 1);
     ++recorded_;
     sink.add({.time_ns = std::max<int64_t>(0, now_ns - session_start_ns_),
-              .thread = threads_.intern(static_cast<pid_t>(sample.tid), sample.thread_id, now_ns, symbols),
+              .thread = threads_.intern(static_cast<pid_t>(sample.tid), sample.thread_id, symbols),
               .stack = *stack,
               .weight_ns = static_cast<int64_t>(period_ns_),
               .truncated = (sample.flags & PYC_SAMPLE_TRUNCATED) != 0});

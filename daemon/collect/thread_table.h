@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <unordered_map>
 
 #include "analysis/model/symbols.h"
@@ -20,26 +18,29 @@ class ThreadTable {
       : process_(process), process_id_(process_id), names_(names) {}
 
   // `ident` is pthread_self() of the thread.
-  ThreadId intern(pid_t tid, uint64_t ident, int64_t now_ns, Symbols& symbols);
-  // Reads the names again, and forgets tids that other threads have taken over. To be called about each second.
-  void refresh(int64_t now_ns, Symbols& symbols);
+  ThreadId intern(pid_t tid, uint64_t ident, Symbols& symbols);
+  // To be called after each round of samples: names threads that are new and, about each second, all that run; forgets
+  // tids that other threads have taken over.
+  void update(int64_t now_ns, Symbols& symbols);
 
  private:
   struct Known {
     ThreadId id{};
     uint64_t ident = 0;
     uint64_t start_time_ticks = 0;  // 0: it had ended when it was first seen
-    bool active = true;             // sampled since the last refresh
+    bool active = true;             // sampled since it was last looked at
+    bool is_new = true;
+    bool has_python_name = false;
   };
-  std::optional<std::string> name_of(pid_t tid, uint64_t ident) const;
-  void read_names(int64_t now_ns);
+  // False when the tid is another thread's by now.
+  bool name(pid_t tid, Known& thread, const ThreadNames& names, Symbols& symbols) const;
 
   const Process& process_;
   ProcessId process_id_;
   ThreadNameReader& names_;
-  ThreadNames python_names_;
-  int64_t names_read_ns_ = 0;
   std::unordered_map<pid_t, Known> threads_;
+  bool has_new_ = false;
+  int64_t named_ns_ = 0, refreshed_ns_ = 0;
 };
 
 }  // namespace pycroscope

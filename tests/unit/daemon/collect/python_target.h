@@ -81,6 +81,7 @@ class MemorySink final : public EventSink {
 
   const std::vector<Sample>& samples() const { return samples_; }
   const std::map<v1::LossReason, uint64_t>& losses() const { return losses_; }
+  uint64_t lost(v1::LossReason reason) const { return losses_.contains(reason) ? losses_.at(reason) : 0; }
   uint64_t lost() const {
     uint64_t sum = 0;
     for (const auto& [reason, count] : losses_) sum += count;
