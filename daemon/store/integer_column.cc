@@ -11,7 +11,7 @@ namespace {
 
 enum PlaneCodec : uint8_t { kConstant = 0, kRaw = 1, kZstd = 2 };  // on disk: DO NOT CHANGE
 
-int zstd_level(Effort effort) { return effort == Effort::kQuick ? 1 : 6; }
+int zstd_level(Effort effort) { return effort == Effort::kQuick ? 1 : 3; }
 
 void encode_plane(std::string_view plane, Effort effort, ByteWriter& out) {
   if (plane.find_first_not_of(plane[0]) == std::string_view::npos) {
