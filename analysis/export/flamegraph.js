@@ -131,7 +131,7 @@
 
   const tools = make(root, 'foreignObject', {y: 8, width: 340, height: 32});
   const bar = make(tools, 'div', {class: 'tools'}, HTML);
-  const box = make(bar, 'input', {type: 'search', placeholder: 'search (regular expression)', 'aria-label': 'search'}, HTML);
+  const box = make(bar, 'input', {type: 'search', placeholder: 'search by regex', 'aria-label': 'search'}, HTML);
   const reset = make(bar, 'button', {type: 'button'}, HTML);
   reset.textContent = 'Reset zoom';
   reset.disabled = true;
@@ -182,6 +182,7 @@
   });
 
   all.g.setAttribute('tabindex', '0');
+  root.setAttribute('width', '100%');
   window.addEventListener('resize', resize);
   resize();
 })();

@@ -131,11 +131,12 @@ class FlameGraph {
 
   void append_head() {
     uint32_t height = kTop + (deepest_ + 1) * kRow + 12;
-    fmt::format_to(std::back_inserter(out_),
-                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                   "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" viewBox=\"0 0 {:.0f} {}\" "
-                   "data-top=\"{}\" data-height=\"{}\">\n<style><![CDATA[\n{}]]></style>\n",
-                   kWidth, height, kTop, height, kFlameGraphStyle);
+    fmt::format_to(
+        std::back_inserter(out_),
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1}\" viewBox=\"0 0 {0:.0f} {1}\" "
+        "data-top=\"{2}\" data-height=\"{1}\">\n<style><![CDATA[\n{3}]]></style>\n",
+        kWidth, height, kTop, kFlameGraphStyle);
     fmt::format_to(std::back_inserter(out_), "<title>{0}</title>\n<text id=\"title\" x=\"{1}\" y=\"26\">{0}</text>\n",
                    xml_text(headline()), kPad);
     fmt::format_to(std::back_inserter(out_), "<text id=\"subtitle\" x=\"{}\" y=\"47\">{}</text>\n", kPad,
