@@ -199,6 +199,26 @@ TEST_P(CpuCollectorTest, RecordedAndLostAddUpToTheTimeOnTheCpu) {
   EXPECT_GE(happened, used * 1000 * 0.9);
 }
 
+// What the kernel cuts is completed from live memory, which takes both sides to agree on the identity.
+TEST_P(CpuCollectorTest, LongLineTablesAreCompleted) {
+  record_script(
+      "lines = ''.join(f'  x = {i}; y = x + {i}; z = y + x\\n' for i in range(2000))\n"
+      "scope = {}\n"
+      "exec(compile(f'def long():\\n{lines}', '/somewhere/long.py', 'exec'), scope)\n"
+      "print('ready', flush=True)\n"
+      "while True: scope['long']()\n",
+      2'000, 500);
+  uint32_t last_line = 0;
+  for (const Sample& sample : sink_.samples()) {
+    const auto frames = sink_.frames(sample.stack);
+    if (frames.front().name != "long") continue;
+    EXPECT_GE(frames.front().line, 1u);
+    EXPECT_LE(frames.front().line, 2001u);
+    last_line = std::max(last_line, frames.front().line);
+  }
+  EXPECT_GT(last_line, 1000u);
+}
+
 TEST_P(CpuCollectorTest, TimeInCIsTheCallersTime) {
   record_script(
       "import hashlib\n"
