@@ -107,9 +107,16 @@ class RocksWriter : public DatabaseWriter {
   }
 
  private:
-  // After a failed write RocksDB refuses all others until it is told that the reason is gone.
+  // After a failed write RocksDB refuses all others, and its own recovery comes when it pleases: open it anew, which
+  // also forgets what of the failed write reached the log. Without room for that, the next call tries again.
   Status resume() {
-    if (rocksdb::Status status = db_->Resume(); !status.ok()) return std::unexpected(to_error(status));
+    db_.reset();
+    rocksdb::Options options = base_options();
+    options.avoid_flush_during_recovery = true;
+    rocksdb::DB* db = nullptr;
+    if (rocksdb::Status status = rocksdb::DB::Open(options, directory_, &db); !status.ok())
+      return std::unexpected(to_error(status));
+    db_.reset(db);
     broken_ = false;
     return {};
   }

@@ -1,5 +1,5 @@
-// How many bytes a sample costs, and that this is what block_codec.h says. Run it with --gtest_also_run_disabled_tests to
-// see the speed too.
+// How many bytes a sample costs, and that this is what block_codec.h says. Run it with --gtest_also_run_disabled_tests
+// to see the speed too.
 #include <chrono>
 #include <cstdio>
 
@@ -30,7 +30,6 @@ TEST(Size, OfAProgramWith500Stacks) {
     EXPECT_LE(uniform, 1.8);
   }
 }
-
 
 TEST(Size, DISABLED_Speed) {
   SampleColumns samples = sampled(Workload::kPhases, 65'536);
