@@ -55,13 +55,13 @@ Status walk_frames(const TargetMemory& memory, const pyc_layout& layout, size_t 
   PYC_TRY(RemoteAddress frame, leaf_frame(memory, layout, thread.tstate));
   FrameBytes bytes;
   for (size_t steps = 0; frame; ++steps) {
-    if (thread.frames.size() == max_frames) {
-      thread.truncated = true;
-      return {};
-    }
     if (steps == kMaxSteps) return endless("frames");
     PYC_CHECK(bytes.read(memory, layout, frame));
     if (bytes.byte(layout.frame_owner) != layout.frame_owner_cstack) {
+      if (thread.frames.size() == max_frames) {
+        thread.truncated = true;
+        return {};
+      }
       const RemoteAddress code = bytes.pointer(layout.frame_code);
       thread.frames.push_back({frame, code, bytecode_offset(layout, code, bytes.pointer(layout.frame_instr))});
     }
