@@ -42,7 +42,7 @@ struct CodeInfo {
 // Limits: names of 16 Ki characters, line tables of 4 MiB; longer ones are an error (kMemory).
 Result<CodeInfo> decode_code(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code);
 
-// The identity that BPF programs compute (bpf/lib/code_identity.h), computed from `memory`.
+// The identity that BPF programs compute (bpf/include/code_identity.h), computed from `memory`.
 Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code);
 
 }  // namespace pycroscope
