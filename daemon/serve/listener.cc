@@ -39,8 +39,9 @@ Result<Fd> new_socket() {
 }
 
 std::unexpected<Error> in_use(const std::string& path) {
-  return fail(ErrorCode::kFailed,
-              fmt::format("the socket {} is in use: another service answers there, stop it or choose another socket", path));
+  return fail(
+      ErrorCode::kFailed,
+      fmt::format("the socket {} is in use: another service answers there, stop it or choose another socket", path));
 }
 
 Result<Fd> take_lock(const std::string& path) {
@@ -100,8 +101,6 @@ Listener::~Listener() {
   }
 }
 
-Fd Listener::accept() const {
-  return Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-}
+Fd Listener::accept() const { return Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
 
 }  // namespace pycroscope

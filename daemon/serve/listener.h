@@ -13,8 +13,8 @@ namespace pycroscope {
 class Listener {
  public:
   // Makes the parent directories (0755), replaces a socket at which nobody answers, listens (non-blocking) with mode
-  // 0666. kInvalid: the path is too long for a socket. kFailed: somebody answers there, or it is not a socket (a symlink
-  // is not one). While the listener lives a lock on PATH.lock keeps a second one away.
+  // 0666. kInvalid: the path is too long for a socket. kFailed: somebody answers there, or it is not a socket (a
+  // symlink is not one). While the listener lives a lock on PATH.lock keeps a second one away.
   static Result<Listener> bind(const std::string& path);
   Listener(Listener&&) noexcept = default;
   Listener& operator=(Listener&&) = delete;

@@ -40,7 +40,8 @@ Result<Caller> peer_of(const Fd& connection) {
   caller.groups = peer_groups(connection);
   caller.session_owner = {credentials.uid, credentials.gid};
   // The pid may belong to another program by now, even to a set-uid one: capabilities are not taken from it.
-  if (const Result<uint64_t> user_namespace = user_namespace_of(credentials.pid)) caller.user_namespace = *user_namespace;
+  if (const Result<uint64_t> user_namespace = user_namespace_of(credentials.pid))
+    caller.user_namespace = *user_namespace;
   return caller;
 }
 

@@ -9,6 +9,9 @@
 #include <cerrno>
 #include <chrono>
 #include <map>
+#include <string>
+#include <string_view>
+#include <thread>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -26,15 +29,15 @@ using Clock = std::chrono::steady_clock;
 
 // A server without connections is kept this long for the next command of the same user.
 constexpr auto kIdle = std::chrono::seconds(30);
+// Refusals are logged at most this often: whoever provokes them must not fill the log.
+constexpr auto kRefusalLog = std::chrono::seconds(1);
 // How long accepting rests when descriptors have run out.
 constexpr auto kExhausted = std::chrono::milliseconds(100);
 
 // All that a caller may do depends on these.
 using Identity = std::tuple<uid_t, gid_t, std::vector<gid_t>, uint64_t>;
 
-Identity identity_of(const Caller& caller) {
-  return {caller.uid, caller.gid, caller.groups, caller.user_namespace};
-}
+Identity identity_of(const Caller& caller) { return {caller.uid, caller.gid, caller.groups, caller.user_namespace}; }
 
 struct BoundCaller {
   BoundCaller(Engine& engine, const Caller& caller) : uid(caller.uid), server(engine, caller) {}
@@ -65,6 +68,7 @@ struct SocketServer::State {
 
   void accept_all();
   void admit(Fd connection);
+  void refuse(std::string_view why);
   void connection_ended(int watched);
   void release_idle();
   size_t connections_of(uid_t uid) const;
@@ -83,6 +87,7 @@ struct SocketServer::State {
   Fd wake;
   std::map<Identity, BoundCaller> callers;
   std::unordered_map<int, Connection> connections;  // by watched descriptor
+  Clock::time_point next_refusal_log = Clock::now();
 };
 
 size_t SocketServer::State::connections_of(uid_t uid) const {
@@ -91,14 +96,20 @@ size_t SocketServer::State::connections_of(uid_t uid) const {
   return count;
 }
 
+void SocketServer::State::refuse(std::string_view why) {
+  if (Clock::now() < next_refusal_log) return;
+  next_refusal_log = Clock::now() + kRefusalLog;
+  spdlog::warn("connection refused: {}", why);
+}
+
 void SocketServer::State::admit(Fd connection) {
   const Result<Caller> caller = peer_of(connection);
-  if (!caller) return spdlog::warn("connection refused: {}", caller.error().message);
+  if (!caller) return refuse(caller.error().message);
   if (connections.size() >= limits.connections || connections_of(caller->uid) >= limits.connections_per_user) {
-    return spdlog::warn("connection refused: uid {} or all together have too many", caller->uid);
+    return refuse("uid " + std::to_string(caller->uid) + " or all together have too many");
   }
   Fd watched(::fcntl(connection.get(), F_DUPFD_CLOEXEC, 0));
-  if (!watched || !watch(epoll, watched.get(), 0)) return spdlog::warn("connection refused: out of descriptors");
+  if (!watched || !watch(epoll, watched.get(), 0)) return refuse("out of descriptors");
 
   Identity identity = identity_of(*caller);
   BoundCaller& bound = callers.try_emplace(identity, engine, *caller).first->second;
@@ -156,7 +167,8 @@ void SocketServer::run() {
   std::array<epoll_event, 64> events;
   while (true) {
     const auto timeout = std::chrono::milliseconds(kIdle);
-    const int count = ::epoll_wait(state_->epoll.get(), events.data(), events.size(), static_cast<int>(timeout.count()));
+    const int count =
+        ::epoll_wait(state_->epoll.get(), events.data(), events.size(), static_cast<int>(timeout.count()));
     for (int i = 0; i < count; ++i) {
       const int fd = events[static_cast<size_t>(i)].data.fd;
       if (fd == state_->wake.get()) return;

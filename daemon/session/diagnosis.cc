@@ -114,7 +114,9 @@ void check_settings(v1::DiagnoseResponse& response) {
     const bool fine = *scope == 0 || (root && *scope < 3);
     add(response, "ptrace_scope", fine ? v1::Check::OUTCOME_OK : v1::Check::OUTCOME_LIMITED,
         fmt::format("kernel.yama.ptrace_scope is {}{}", *scope, root && *scope < 3 ? ", which does not bind root" : ""),
-        fine ? "" : *scope < 3 ? kRunAsRoot : "`dump` needs ptrace: boot with a ptrace_scope below 3");
+        fine         ? ""
+        : *scope < 3 ? kRunAsRoot
+                     : "`dump` needs ptrace: boot with a ptrace_scope below 3");
   } else {
     add(response, "ptrace_scope", v1::Check::OUTCOME_OK, "this kernel puts no further limits on ptrace (no Yama)");
   }
@@ -136,7 +138,7 @@ void check_store(const std::filesystem::path& directory, v1::DiagnoseResponse& r
                fmt::format("sessions cannot be written to {}: {}", directory.string(), errno_text(errno)),
                "choose another directory with --store, or change its owner");
   }
-  struct statvfs space {};
+  struct statvfs space{};
   if (::statvfs(directory.c_str(), &space) != 0) {
     return add(response, "store", v1::Check::OUTCOME_LIMITED,
                fmt::format("the free space of {} is unknown: {}", directory.string(), errno_text(errno)));

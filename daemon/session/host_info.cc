@@ -20,7 +20,8 @@ v1::Host host_info() {
   if (const long cpus = ::sysconf(_SC_NPROCESSORS_ONLN); cpus > 0) host.set_cpus(static_cast<uint32_t>(cpus));
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   const long page_size = ::sysconf(_SC_PAGESIZE);
-  if (pages > 0 && page_size > 0) host.set_memory_bytes(static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_size));
+  if (pages > 0 && page_size > 0)
+    host.set_memory_bytes(static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_size));
   return host;
 }
 

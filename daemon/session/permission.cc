@@ -101,9 +101,10 @@ Status check_attach(const Caller& caller, const Process& process) {
   if (facts) return may_attach(caller, *facts);
   if (facts.error().code != ErrorCode::kNotPermitted) return std::unexpected(facts.error());
   // The kernel hides the namespaces of what this user may not look into.
-  return fail(ErrorCode::kNotPermitted,
-              fmt::format("not permitted to look into process {}: the kernel refuses it to you; run the command with sudo",
-                          process.pid()));
+  return fail(
+      ErrorCode::kNotPermitted,
+      fmt::format("not permitted to look into process {}: the kernel refuses it to you; run the command with sudo",
+                  process.pid()));
 }
 
 }  // namespace pycroscope

@@ -1,5 +1,5 @@
-// Who may attach to what. Root may attach to everything; others to what they own fully: nothing that a process may do or
-// read becomes visible to somebody who could not do or read it himself.
+// Who may attach to what. Root may attach to everything; others to what they own fully: nothing that a process may do
+// or read becomes visible to somebody who could not do or read it himself.
 #pragma once
 
 #include <sys/types.h>

@@ -94,8 +94,7 @@ Recorder::Recorder(Store& store, const Caller& caller, Process process, PythonRu
 Status Recorder::start() {
   Symbols& symbols = writer_->symbols();
   const v1::Session& session = writer_->session();
-  const ProcessId id =
-      symbols.intern_process({process_.pid(), symbols.intern_string(command_text(session.target()))});
+  const ProcessId id = symbols.intern_process({process_.pid(), symbols.intern_string(command_text(session.target()))});
   PYC_TRY(collector_, start_cpu_collector({.process = process_,
                                            .memory = memory_,
                                            .python = python_,

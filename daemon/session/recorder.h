@@ -31,8 +31,8 @@ class Recorder {
   static constexpr std::string_view kTargetExited = "target exited";
 
   // Attaches: afterwards samples are being taken. `requested_ns` is when the request came. On failure nothing is left
-  // behind. Checked in this order: the configuration (kInvalid), the process exists (kTargetGone, kFailed), the caller may
-  // look into it (kNotPermitted), it is a Python that we know (kFailed).
+  // behind. Checked in this order: the configuration (kInvalid), the process exists (kTargetGone, kFailed), the caller
+  // may look into it (kNotPermitted), it is a Python that we know (kFailed).
   static Result<std::unique_ptr<Recorder>> attach(Store& store, const Caller& caller, const v1::AttachRequest& request,
                                                   int64_t requested_ns);
   // Without finish() or discard() the session stays as a kill would leave it.

@@ -19,9 +19,8 @@ Result<std::shared_ptr<Recording>> Recording::start(Store& store, const Caller& 
   std::shared_ptr<Recording> recording(new Recording);
   recording->pid_ = request.pid();
   recording->owner_ = caller.session_owner.uid;
-  recording->thread_ = std::thread([r = recording.get(), &store, caller, request, requested_ns] {
-    r->run(store, caller, request, requested_ns);
-  });
+  recording->thread_ = std::thread(
+      [r = recording.get(), &store, caller, request, requested_ns] { r->run(store, caller, request, requested_ns); });
   std::unique_lock lock(recording->mutex_);
   recording->changed_.wait(lock, [&] { return recording->live_ || recording->finished_; });
   if (!recording->live_) return std::unexpected(*recording->failure_);

@@ -27,8 +27,7 @@ using Cancelled = std::function<bool()>;
 class Recording {
  public:
   // Returns when the recording is live, or could not begin (see Recorder::attach). `store` must outlive it.
-  static Result<std::shared_ptr<Recording>> start(Store& store, const Caller& caller,
-                                                  const v1::AttachRequest& request);
+  static Result<std::shared_ptr<Recording>> start(Store& store, const Caller& caller, const v1::AttachRequest& request);
   // Ends the recording, if it still runs, and keeps it.
   ~Recording();
   Recording(const Recording&) = delete;
@@ -54,8 +53,8 @@ class Recording {
     bool say_live = false;  // the first update says that the recording is live
   };
   enum class FollowEnd { kFinished, kReceiverGone };
-  // Hands updates to `sink` until the recording has ended (the last update is `finished`) or nobody listens any more. With
-  // several followers the top covers the shortest of their intervals.
+  // Hands updates to `sink` until the recording has ended (the last update is `finished`) or nobody listens any more.
+  // With several followers the top covers the shortest of their intervals.
   Result<FollowEnd> follow(const Follow& how, const UpdateSink& sink, const Cancelled& cancelled);
 
  private:

@@ -25,15 +25,17 @@ Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
   if (config.rate_hz() == 0) config.set_rate_hz(kDefaultRate);
   // Written so that NaN fails as well.
   if (!(config.rate_hz() >= kMinRate && config.rate_hz() <= kMaxRate)) {
-    return fail(ErrorCode::kInvalid, fmt::format("a rate of {} Hz is not possible: choose from {} to {} samples a second",
-                                                 config.rate_hz(), kMinRate, kMaxRate));
+    return fail(ErrorCode::kInvalid,
+                fmt::format("a rate of {} Hz is not possible: choose from {} to {} samples a second", config.rate_hz(),
+                            kMinRate, kMaxRate));
   }
   if (config.has_duration() && duration_of(config) <= std::chrono::nanoseconds::zero()) {
     return fail(ErrorCode::kInvalid, "the duration must be greater than zero: leave it out to record until stopped");
   }
   if (config.sampler().empty()) config.set_sampler(std::string(kSampler));
   if (config.sampler() != kSampler) {
-    return fail(ErrorCode::kInvalid, fmt::format("there is no sampler \"{}\": leave it out or choose ebpf", config.sampler()));
+    return fail(ErrorCode::kInvalid,
+                fmt::format("there is no sampler \"{}\": leave it out or choose ebpf", config.sampler()));
   }
   return config;
 }

@@ -29,8 +29,8 @@ class Sources {
   Sources(const Sources&) = delete;
   Sources& operator=(const Sources&) = delete;
 
-  // Asks for the files that are new among the writer's symbols, stores what has been read: about 1 MiB at most, so that it
-  // does not take long. Files that cannot be read are left out.
+  // Asks for the files that are new among the writer's symbols, stores what has been read: about 1 MiB at most, so that
+  // it does not take long. Files that cannot be read are left out.
   Status pump(SessionWriter& writer);
   // Waits at most `patience` until all files are stored.
   Status finish(SessionWriter& writer, std::chrono::milliseconds patience);

@@ -14,8 +14,8 @@ Status take_rights_of(const Caller& caller) {
   if (::syscall(SYS_setgroups, caller.groups.size(), caller.groups.data()) != 0) {
     return fail(ErrorCode::kNotPermitted, "cannot take over the caller's groups: " + errno_text(errno));
   }
-  // These return the former id whether or not they work, so each is asked for again. A file-system uid that is not root's
-  // takes CAP_DAC_OVERRIDE and its like away (capabilities(7)).
+  // These return the former id whether or not they work, so each is asked for again. A file-system uid that is not
+  // root's takes CAP_DAC_OVERRIDE and its like away (capabilities(7)).
   ::syscall(SYS_setfsgid, caller.gid);
   ::syscall(SYS_setfsuid, caller.uid);
   const bool changed = static_cast<gid_t>(::syscall(SYS_setfsgid, -1)) == caller.gid &&

@@ -93,7 +93,8 @@ class EngineTest : public testing::Test {
 
 TEST_F(EngineTest, RecordsForTheDurationAskedFor) {
   const std::string script = directory_ / "burning.py";
-  std::ofstream(script) << "def burn_in_file():\n    while True:\n        sum(range(1000))\nprint('ready', flush=True)\nburn_in_file()\n";
+  std::ofstream(script)
+      << "def burn_in_file():\n    while True:\n        sum(range(1000))\nprint('ready', flush=True)\nburn_in_file()\n";
   test::PythonTarget python(kPython, "import runpy; runpy.run_path('" + script + "', run_name='__main__')");
   ASSERT_TRUE(python.wait_until_ready());
 
@@ -161,8 +162,7 @@ done = True
 )");
   ASSERT_TRUE(python.wait_until_ready());
   auto updates = std::async(std::launch::async, [&] { return record(attach_to(python.pid())); });
-  while (engine_.list_sessions(self_)->sessions().empty() ||
-         engine_.get_session(self_, "latest")->samples() == 0) {
+  while (engine_.list_sessions(self_)->sessions().empty() || engine_.get_session(self_, "latest")->samples() == 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   ASSERT_TRUE(python.write_line("end"));
@@ -193,7 +193,8 @@ TEST_F(EngineTest, CancelledBeforeItIsLiveLeavesNothing) {
   ASSERT_TRUE(python.wait_until_ready());
   bool said_live = false;
   const Status status = engine_.attach(
-      self_, attach_to(python.pid()), [&](const v1::RecordingUpdate&) { return said_live = true; }, [] { return true; });
+      self_, attach_to(python.pid()), [&](const v1::RecordingUpdate&) { return said_live = true; },
+      [] { return true; });
   EXPECT_FALSE(status);
   EXPECT_FALSE(said_live);
   EXPECT_TRUE(engine_.list_sessions(self_)->sessions().empty());

@@ -20,7 +20,9 @@ namespace {
 constexpr uid_t kUser = 1000, kOther = 1001;
 constexpr uint64_t kNamespace = 7;
 
-Caller user() { return {.uid = kUser, .gid = kUser, .groups = {}, .user_namespace = kNamespace, .session_owner = {kUser, kUser}}; }
+Caller user() {
+  return {.uid = kUser, .gid = kUser, .groups = {}, .user_namespace = kNamespace, .session_owner = {kUser, kUser}};
+}
 
 TargetFacts own_target() {
   return {.pid = 42,
@@ -97,7 +99,8 @@ class UserProcess {
     EXPECT_EQ(::pipe(ready), 0);
     pid_ = ::fork();
     if (pid_ == 0) {
-      if (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 || ::setresuid(uid, uid, uid) != 0) ::_exit(1);
+      if (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 || ::setresuid(uid, uid, uid) != 0)
+        ::_exit(1);
       // Changing ids makes a process undumpable until it starts a program; this one starts none.
       ::prctl(PR_SET_DUMPABLE, 1);
       setup();
