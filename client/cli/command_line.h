@@ -29,6 +29,7 @@ void add_ps(CommandLine& line);
 void add_report(CommandLine& line);
 void add_serve(CommandLine& line);
 void add_sessions(CommandLine& line);
+void add_top(CommandLine& line);
 
 // A subcommand of `parent` whose options live as long as the command line. `run` is called with them after parsing.
 template <class Options>

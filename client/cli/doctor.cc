@@ -54,9 +54,9 @@ std::string check_text(const v1::Check& check, size_t name_width, size_t width) 
   const std::string padded = check.name() + std::string(name_width - display_width(check.name()), ' ');
   const std::string start = fmt::format("{} {}  ", mark(check.outcome()), padded);
   const size_t indent = display_width(start);
-  std::string result = start + wrap(printable(check.finding()), width, indent) + '\n';
+  std::string result = start + wrap(visible(check.finding()), width, indent) + '\n';
   if (!check.remedy().empty()) {
-    result += std::string(indent, ' ') + wrap("→ " + printable(check.remedy()), width, indent + 2) + '\n';
+    result += std::string(indent, ' ') + wrap("→ " + visible(check.remedy()), width, indent + 2) + '\n';
   }
   return result;
 }

@@ -56,14 +56,14 @@ std::string state_text(const v1::ThreadDump& thread) {
 
 std::string thread_text(const v1::ThreadDump& thread) {
   std::string result =
-      bold(fmt::format("Thread {} \"{}\" ({})", thread.tid(), printable(thread.name()), state_text(thread)));
+      bold(fmt::format("Thread {} \"{}\" ({})", thread.tid(), visible(thread.name()), state_text(thread)));
   if (thread.interpreter() > 0) result += fmt::format(" in interpreter {}", thread.interpreter());
   result += '\n';
   for (const v1::FrameDump& frame : thread.frames()) {
-    result += fmt::format("    {} ({}", printable(frame.function()), printable(frame.file()));
+    result += fmt::format("    {} ({}", visible(frame.function()), visible(frame.file()));
     result += frame.line() == 0 ? ")\n" : fmt::format(":{})\n", frame.line());
     for (const v1::Local& local : frame.locals()) {
-      result += fmt::format("        {} = {}\n", printable(local.name()), printable(local.text()));
+      result += fmt::format("        {} = {}\n", visible(local.name()), visible(local.text()));
     }
   }
   if (thread.frames().empty()) result += "    (no Python code)\n";

@@ -25,7 +25,7 @@ void Progress::show(const v1::RecordingUpdate& update) {
   const v1::Session& session = update.session();
   const size_t width = std::max<size_t>(terminal_width(), 20) - 1;
   std::vector<std::string> lines;
-  lines.push_back(fmt::format("Recording {} `{}`", session.target().pid(), printable(command_text(session.target()))));
+  lines.push_back(fmt::format("Recording {} `{}`", session.target().pid(), visible(joined_command(session.target()))));
   const std::string elapsed = human_duration(session.duration_ns());
   lines.push_back(fmt::format("{}{}  {}  own CPU {}  Ctrl-C ends it", elapsed,
                               duration_ ? " of " + human_duration(duration_->count()) : "", human_loss(session.loss()),

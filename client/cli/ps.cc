@@ -63,7 +63,7 @@ Result<int> run_ps(const PsOptions& options) {
                process.recording().empty() ? "-" : process.recording(), command_of(process)});
   }
   PYC_CHECK(print(table.text(terminal_width())));
-  for (const std::string& refusal : refusals) hint("not all of these can be recorded: " + printable(refusal) + "\n");
+  for (const std::string& refusal : refusals) hint("not all of these can be recorded: " + visible(refusal) + "\n");
   return 0;
 }
 

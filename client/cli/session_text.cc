@@ -23,7 +23,7 @@ JsonObject row_object(const v1::Session& session) {
       .text_or_null("name", session.name())
       .text("state", state_name(session.state()))
       .number("pid", session.target().pid())
-      .text("command", command_text(session.target()))
+      .text("command", joined_command(session.target()))
       .text_or_null("python", python_version(session))
       .text("started_at", TimeUtil::ToString(session.started_at()))
       .number("duration_ns", session.duration_ns())
@@ -79,7 +79,7 @@ std::string environment_json(const v1::Target& target) {
 class Facts {
  public:
   void add(std::string_view name, std::string_view value) {
-    if (!value.empty()) text_ += fmt::format("{:<12} {}\n", name, printable(value));
+    if (!value.empty()) text_ += fmt::format("{:<12} {}\n", name, visible(value));
   }
   const std::string& text() const { return text_; }
 
@@ -128,7 +128,7 @@ std::string_view mode_name(v1::SampleMode mode) {
   }
 }
 
-std::string command_text(const v1::Target& target) {
+std::string joined_command(const v1::Target& target) {
   std::string result;
   for (const std::string& argument : target.command()) result += (result.empty() ? "" : " ") + argument;
   return result;
@@ -147,12 +147,12 @@ std::string session_line(const v1::Session& session) {
   std::string result = "Session " + session.id();
   if (!session.name().empty()) result += fmt::format(" ({})", session.name());
   result += fmt::format(": {} of `{}`, process {}", human_duration(session.duration_ns()),
-                        cut_end(command_text(session.target()), 60), session.target().pid());
+                        cut_end(joined_command(session.target()), 60), session.target().pid());
   if (!python_version(session).empty()) result += ", CPython " + python_version(session);
   result += fmt::format(
       ", {} at {} Hz", session.config().mode() == v1::SAMPLE_MODE_CPU ? "CPU time" : mode_name(session.config().mode()),
       session.config().rate_hz());
-  return printable(result);
+  return visible(result);
 }
 
 std::string session_details(const v1::Session& session) {
@@ -167,7 +167,7 @@ std::string session_details(const v1::Session& session) {
   facts.add("recorded", human_loss(session.loss()));
   facts.add("size", human_bytes(session.bytes()));
   facts.add("process", fmt::format("{} of user {}", target.pid(), target.uid()));
-  facts.add("command", command_text(target));
+  facts.add("command", joined_command(target));
   facts.add("directory", target.working_directory());
   facts.add("python", fmt::format("{} {}{}", target.interpreter().implementation(), target.interpreter().version(),
                                   target.interpreter().free_threaded() ? ", free-threaded" : ""));

@@ -12,7 +12,7 @@ std::string_view state_name(v1::SessionState state);  // "recording", "complete"
 std::string_view mode_name(v1::SampleMode mode);
 
 // Arguments joined by spaces.
-std::string command_text(const v1::Target& target);
+std::string joined_command(const v1::Target& target);
 // "3.11.2".
 std::string python_version(const v1::Session& session);
 // In local time: "2026-11-25 14:03:11".

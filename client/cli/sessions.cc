@@ -47,7 +47,7 @@ std::string list_text(const v1::ListSessionsResponse& answer) {
   for (const v1::Session& session : answer.sessions()) {
     table.add({session.id(), session.name().empty() ? "-" : session.name(), std::string(state_name(session.state())),
                local_time(session.started_at()), human_duration(session.duration_ns()), human_count(session.samples()),
-               human_count(session.loss().lost()), human_bytes(session.bytes()), command_text(session.target())});
+               human_count(session.loss().lost()), human_bytes(session.bytes()), joined_command(session.target())});
   }
   return table.text(terminal_width());
 }
@@ -56,7 +56,7 @@ Result<int> run_list(const SessionsOptions& options) {
   PYC_TRY(const Connection connection, Connection::open(options.service));
   PYC_TRY(const v1::ListSessionsResponse answer,
           connection.call(&Connection::Api::ListSessions, v1::ListSessionsRequest()));
-  for (const std::string& problem : answer.problems()) hint("warning: " + printable(problem) + "\n");
+  for (const std::string& problem : answer.problems()) hint("warning: " + visible(problem) + "\n");
   if (options.json) return print_result(json_rows(answer.sessions(), session_row_json));
   if (answer.sessions().empty()) {
     hint("no sessions yet; `pycroscoped attach -p PID` records one\n");

@@ -26,7 +26,7 @@ std::string fit(const std::string& cell, Shrink shrink, size_t width) {
 }  // namespace
 
 void Table::add(std::vector<std::string> cells) {
-  for (std::string& cell : cells) cell = printable(cell);
+  for (std::string& cell : cells) cell = visible(cell);
   cells.resize(columns_.size());
   rows_.push_back(std::move(cells));
 }

@@ -85,7 +85,7 @@ bool output_closed() { return closed; }
 
 void hint(std::string_view text) { write_all(STDERR_FILENO, text); }
 
-void complain(std::string_view sentence) { hint(fmt::format("pycroscoped: {}\n", printable(sentence))); }
+void complain(std::string_view sentence) { hint(fmt::format("pycroscoped: {}\n", visible(sentence))); }
 
 void LiveArea::draw(std::string_view text) {
   std::string out = lines_ > 0 ? fmt::format("\x1b[{}F", lines_) : "\r";

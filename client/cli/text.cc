@@ -172,7 +172,7 @@ std::string shorten_path(std::string_view path, size_t width) {
   return cut_start(path, width);
 }
 
-std::string printable(std::string_view text) {
+std::string visible(std::string_view text) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {

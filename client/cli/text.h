@@ -30,7 +30,7 @@ std::string cut_start(std::string_view text, size_t width);
 // A path in at most `width` columns: "…/package/module.py", whole components while they fit.
 std::string shorten_path(std::string_view path, size_t width);
 // Control characters (a hostile name could move the cursor) and broken UTF-8 as "\xNN".
-std::string printable(std::string_view text);
+std::string visible(std::string_view text);
 
 // Broken into lines of at most `width` columns at spaces, each line after the first indented by `indent` spaces.
 std::string wrap(std::string_view text, size_t width, size_t indent);

@@ -63,14 +63,14 @@ class TreeWriter {
 
   std::string title(int row, size_t room) const {
     if (row < tree_.label_string_size() && tree_.label_string(row) != 0) {
-      return cut_end(printable(names_.string(tree_.label_string(row))), room);
+      return cut_end(visible(names_.string(tree_.label_string(row))), room);
     }
     const auto& frames = view_.symbols().frames();
     const uint32_t frame = row < tree_.frame_size() ? tree_.frame(row) : 0;
     if (frame >= static_cast<uint32_t>(frames.function_size())) return "?";
     const uint32_t function = frames.function(static_cast<int>(frame));
-    const std::string name = printable(names_.function(function));
-    const std::string place = printable(names_.place(function, frames.line(static_cast<int>(frame))));
+    const std::string name = visible(names_.function(function));
+    const std::string place = visible(names_.place(function, frames.line(static_cast<int>(frame))));
     const size_t left = room > display_width(name) + 3 ? room - display_width(name) - 3 : 0;
     if (left < 8) return cut_end(name, room);
     return fmt::format("{} ({})", name,

@@ -16,11 +16,6 @@ bool in_range(const Column& column, uint32_t index) {
   return index < static_cast<uint32_t>(column.size());
 }
 
-template <class Column>
-auto at(const Column& column, int row) {
-  return row < column.size() ? column.Get(row) : typename Column::value_type{};
-}
-
 std::string share(int64_t part, const v1::View& view) {
   return human_share(static_cast<double>(part), static_cast<double>(whole_ns(view)));
 }

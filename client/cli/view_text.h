@@ -32,6 +32,12 @@ class ViewNames {
   const v1::SymbolTable& symbols_;
 };
 
+// A figure of a column; 0 where the answer has fewer of them than rows.
+template <class FigureColumn>
+auto at(const FigureColumn& column, int row) {
+  return row < column.size() ? column.Get(row) : typename FigureColumn::value_type{};
+}
+
 // Shares and times of a view are of CPU time where the session knows that, else of elapsed time.
 bool counts_cpu(const v1::View& view);
 int64_t whole_ns(const v1::View& view);
