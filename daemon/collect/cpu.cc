@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstring>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 
@@ -30,12 +31,11 @@ constexpr milliseconds kHousekeeping{1000}, kHousekeepingPerThread{10};
 
 int64_t monotonic_ns() { return nanoseconds(steady_clock::now().time_since_epoch()).count(); }
 
-// Room for a second of stacks of moderate depth on each CPU that the threads can keep busy.
-size_t ring_bytes(double rate, size_t threads) {
-  constexpr double kSampleBytes = 512, kBusyThreads = 64;
-  const double busy = std::min(static_cast<double>(threads), kBusyThreads);
-  const auto wanted = std::bit_ceil(static_cast<size_t>(rate * busy * kSampleBytes));
-  return std::clamp(wanted, CpuSampler::kRingBytes, CpuSampler::kMaxRingBytes);
+// Room for a quarter of a second of stacks of moderate depth on each CPU.
+size_t ring_bytes(double rate) {
+  constexpr double kSampleBytes = 512, kSeconds = 0.25;
+  const double wanted = rate * kSampleBytes * kSeconds * std::max(1u, std::thread::hardware_concurrency());
+  return std::clamp(std::bit_ceil(static_cast<size_t>(wanted)), CpuSampler::kRingBytes, CpuSampler::kMaxRingBytes);
 }
 
 class CpuCollector final : public Collector {
@@ -154,8 +154,7 @@ Result<std::unique_ptr<Collector>> start_cpu_collector(const CollectContext& con
     return fail(ErrorCode::kInvalid, fmt::format("a rate of {} Hz is not between {} and {}", rate, kMinRate, kMaxRate));
   if (context.config.mode() != v1::SAMPLE_MODE_CPU)
     return fail(ErrorCode::kInvalid, "this sampler records CPU time only: use --mode cpu");
-  PYC_TRY(const auto threads, context.process.threads());
-  const size_t ring = ring_bytes(rate, threads.size());
+  const size_t ring = ring_bytes(rate);
   if (!loaded || loaded->ring_bytes() < ring) {
     PYC_TRY(loaded, CpuSampler::load(ring));
   }

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <filesystem>
+#include <system_error>
+
 #include "daemon/os/file.h"
 #include "daemon/target/proc_text.h"
 
@@ -21,6 +24,21 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Of all threads, without a look at each: there may be thousands.
+Result<std::vector<pid_t>> thread_ids(pid_t pid) {
+  std::error_code error;
+  std::vector<pid_t> tids;
+  const std::string directory = fmt::format("/proc/{}/task", pid);
+  for (auto it = std::filesystem::directory_iterator(directory, error); !error && it != std::filesystem::end(it);
+       it.increment(error)) {
+    if (const auto tid = parse_number<pid_t>(it->path().filename().native())) tids.push_back(*tid);
+  }
+  // A process that ends meanwhile has no more threads.
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::no_such_process)
+    return fail(ErrorCode::kFailed, fmt::format("cannot list {}: {}", directory, error.message()));
+  return tids;
+}
+
 }  // namespace
 
 Result<ThreadEvents> ThreadEvents::start(const Process& process, uint64_t period_ns, int bpf_program) {
@@ -28,15 +46,15 @@ Result<ThreadEvents> ThreadEvents::start(const Process& process, uint64_t period
   ThreadEvents events(process, period_ns, bpf_program);
   std::unordered_set<pid_t> known;
   for (int scan = 0; scan < kMaxScans; ++scan) {
-    PYC_TRY(const auto threads, process.threads());
+    PYC_TRY(const auto tids, thread_ids(process.pid()));
     bool found = false;
-    for (const ThreadEntry& thread : threads) {
-      if (!known.insert(thread.tid).second) continue;
+    for (const pid_t tid : tids) {
+      if (!known.insert(tid).second) continue;
       found = true;
       if (scan == 0) {
-        PYC_CHECK(events.add(thread.tid));
-      } else if (const auto time = events.cpu_time_ns(thread.tid)) {
-        events.doubtful_.emplace(thread.tid, *time);
+        PYC_CHECK(events.add(tid));
+      } else if (const auto time = events.cpu_time_ns(tid)) {
+        events.doubtful_.emplace(tid, *time);
       }
     }
     if (!found) break;
