@@ -19,7 +19,8 @@ OS = MODEL | {"daemon/os"}
 TARGET = OS | {"daemon/target"}
 PYTHON = TARGET | {"daemon/python", "bpf/include"}
 COLLECT = PYTHON | {"daemon/native", "daemon/collect", "bpf"}
-STORE = MODEL | {"daemon/store"}
+# The store knows only the model; its descriptors are os/'s scope type.
+STORE = MODEL | {"daemon/os", "daemon/store"}
 SESSION = COLLECT | STORE | ANALYSIS | {"analysis/export", "daemon/session"}
 
 RULES = {
@@ -36,8 +37,8 @@ RULES = {
     "daemon/session": SESSION,
     "daemon/serve": SESSION | {"daemon/serve"},
     "daemon": {"client/cli"},  # main.cc
-    # The commands speak the API only; daemon/serve is its in-process door.
-    "client/cli": ANALYSIS | {"daemon/os", "daemon/serve", "client/cli"},
+    # The commands speak the API only; daemon/serve is its in-process door, analysis/export knows the names of formats.
+    "client/cli": ANALYSIS | {"analysis/export", "daemon/os", "daemon/serve", "client/cli"},
     "tests": {"analysis", "bpf", "client", "daemon", "proto", "tests"},
 }
 

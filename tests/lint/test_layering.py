@@ -9,7 +9,7 @@ FORBIDDEN = [
     ("analysis/model/events.cc", '#include "analysis/passes/pass.h"'),
     ("daemon/os/fd.cc", '#include "daemon/target/process.h"'),
     ("daemon/target/process.cc", '#include "daemon/python/interpreter.h"'),
-    ("daemon/store/store.cc", '#include "daemon/os/fd.h"'),
+    ("daemon/store/store.cc", '#include "daemon/target/process.h"'),
     ("daemon/store/store.cc", '#include "analysis/passes/pass.h"'),
     ("daemon/collect/cpu.cc", '#include "daemon/session/engine.h"'),
     ("daemon/session/engine.cc", '#include "pycroscope/v1/service.grpc.pb.h"'),
