@@ -73,7 +73,7 @@ def test_speedscope_holds_the_same_weights(recorded, tmp_path):
             assert all(0 <= index < len(frames) for index in stack)
         scale = {"nanoseconds": 1, "microseconds": 1e3, "milliseconds": 1e6, "seconds": 1e9}[profile["unit"]]
         total += sum(profile["weights"]) * scale
-    expected = sum(collapsed(export(recorded, tmp_path / "out", "collapsed").read_text()).values())
+    expected = sum(collapsed(export(recorded, tmp_path / "out", "collapsed", "--weight", "cpu-time").read_text()).values())
     assert total == pytest.approx(expected, rel=0.001)
 
 
@@ -126,7 +126,7 @@ def test_pprof_holds_the_same_weights(recorded, tmp_path):
         if len(sample.location_id) > 1:
             root = locations[sample.location_id[-1]].line[0]
             assert text[functions[root.function_id].name] in ("<module>", "main")
-    expected = sum(collapsed(export(recorded, tmp_path / "out", "collapsed").read_text()).values())
+    expected = sum(collapsed(export(recorded, tmp_path / "out", "collapsed", "--weight", "cpu-time").read_text()).values())
     assert total == pytest.approx(expected, rel=0.001)
 
 
@@ -177,8 +177,10 @@ def test_views_have_the_documented_keys(recorded, view):
 
 
 def test_limit_sort_and_filters(recorded):
-    by_self = recorded.json("report", "--view", "functions", "--sort", "self_ns")["rows"]
-    assert [row["self_ns"] for row in by_self] == sorted((row["self_ns"] for row in by_self), reverse=True)
+    by_self = recorded.json("report", "--view", "functions", "--sort", "self_cpu_ns")["rows"]
+    times = [row["self_cpu_ns"] for row in by_self]
+    assert times == sorted(times, reverse=True)
+    assert all(row["self_ns"] is None for row in by_self), "a session of CPU time cannot know wall time"
     limited = recorded.json("report", "--view", "functions", "--limit", "2")
     assert len(limited["rows"]) == 2 and limited["total_rows"] == len(by_self)
     only = recorded.json("report", "--view", "functions", "--function", "^burn_7")["rows"]
@@ -194,9 +196,14 @@ def test_tree_is_a_tree_and_its_sums_hold(recorded):
     for row in rows.values():
         if row["parent"] in rows and row["parent"] != row["id"]:
             children.setdefault(row["parent"], []).append(row)
+    whole = recorded.json("report", "--view", "threads")["loss"]["recorded"]
+    assert sum(row["samples"] for row in rows.values() if row["parent"] not in rows) == whole
     for row in rows.values():
-        below = sum(child["total_ns"] for child in children.get(row["id"], []))
-        assert row["total_ns"] == pytest.approx(row["self_ns"] + below, abs=2), row
+        assert row["samples"] >= sum(child["samples"] for child in children.get(row["id"], [])), row
+
+
+def test_unknown_weight_is_a_usage_error(recorded):
+    recorded.refuses("export", "-f", "collapsed", "--weight", "nonsense", "-o", "-", code=2)
 
 
 def test_sessions_list_has_the_documented_keys(recorded):

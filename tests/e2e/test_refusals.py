@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from program import Program, running, target, wait_for
@@ -97,7 +99,7 @@ def test_python_that_is_finalizing(interpreter, program):
 
 
 def test_target_that_exits_during_attach(debian, program):
-    """Whatever instant it ends at: 3 and no session before it was recorded, 0 and a session after."""
+    """Whatever instant it ends at: 3, or 1 while it shuts down, and no session before it was recorded; 0 and a session after."""
     for delay_ms in range(0, 60, 6):
         with target(debian, "exits.py") as exiting:
             process = subprocess.Popen(
@@ -112,28 +114,21 @@ def test_target_that_exits_during_attach(debian, program):
             exiting.say("0")
             assert exiting.process.wait(10) == 0
             _, stderr = process.communicate(timeout=30)
-        assert process.returncode in (0, 3), (delay_ms, process.returncode, stderr)
-        if process.returncode == 3:
+        assert process.returncode in (0, 1, 3), (delay_ms, process.returncode, stderr)
+        if process.returncode != 0:
             assert stderr.startswith("pycroscoped: ") and stderr.count("\n") == 1
     for row in program.json("sessions", "list")["rows"]:
         assert row["state"] == "complete" and row["samples"] > 0
 
 
-def test_somebody_elses(debian, store, tmp_path):
+def test_somebody_elses(debian):
     """Without a daemon an unprivileged user gets a sentence, whether or not it may use BPF at all."""
-    private = tmp_path.parent / f"{tmp_path.name}-nobody"
-    private.mkdir()
-    os.chown(private, NOBODY, NOBODY)
     as_nobody = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
-    folder = private
-    while folder != folder.parent:
-        if not os.stat(folder).st_mode & 1:
-            pytest.skip(f"another user cannot reach {folder}")
-        folder = folder.parent
-    program = Program(private, "--store", str(private / "store"), prefix=as_nobody)
-    with target(debian, "alternate.py") as alternator:
-        program.refuses("attach", "-p", alternator.pid, "-d", "1", "-q", code=4)
-        program.refuses("dump", "-p", alternator.pid, code=4)
+    with tempfile.TemporaryDirectory(prefix="pyc-nobody-") as folder, target(debian, "alternate.py") as alternator:
+        os.chown(folder, NOBODY, NOBODY)
+        nobody = Program(Path(folder), "--store", f"{folder}/store", prefix=as_nobody)
+        nobody.refuses("attach", "-p", alternator.pid, "-d", "1", "-q", code=4, cwd="/")
+        nobody.refuses("dump", "-p", alternator.pid, code=4, cwd="/")
         assert alternator.alive()
 
 
@@ -173,7 +168,6 @@ def test_options_that_make_no_sense(debian, program, arguments, tmp_path):
         [],
         ["report", "--view", "nonsense"],
         ["export", "-f", "nonsense", "-o", "-"],
-        ["export", "-f", "collapsed", "--weight", "nonsense", "-o", "-"],
         ["sessions", "prune", "--keep", "-1"],
         ["sessions", "prune", "--max-size", "5XB"],
         ["completion", "tcsh"],

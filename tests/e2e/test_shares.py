@@ -47,5 +47,5 @@ def test_time_weights_add_up_to_the_cpu_time(debian, program):
     happened = session["loss"]["recorded"] + session["loss"]["lost"]
     cpu_ns = next(row["on_cpu_ns"] for row in program.json("report", "--view", "threads")["rows"])
     assert cpu_ns == pytest.approx(happened * 1_000_000, rel=0.05)
-    times = collapsed(program.run("export", "-f", "collapsed", "--weight", "time", "-o", "-").stdout)
+    times = collapsed(program.run("export", "-f", "collapsed", "--weight", "cpu-time", "-o", "-").stdout)
     assert sum(times.values()) == pytest.approx(sum(stacks.values()) * 1_000_000, rel=0.05)
