@@ -164,6 +164,7 @@ SocketServer::SocketServer(std::unique_ptr<State> state) : state_(std::move(stat
 SocketServer::~SocketServer() = default;
 
 void SocketServer::run() {
+  state_->engine.keep_sampler_ready();
   std::array<epoll_event, 64> events;
   while (true) {
     const auto timeout = std::chrono::milliseconds(kIdle);

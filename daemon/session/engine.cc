@@ -89,7 +89,7 @@ Result<std::shared_ptr<Recording>> Engine::find_recording(const Caller& caller, 
 
 Status Engine::attach(const Caller& caller, const v1::AttachRequest& request, const UpdateSink& sink,
                       const Cancelled& cancelled) {
-  PYC_TRY(const std::shared_ptr<Recording> recording, Recording::start(store_, caller, request));
+  PYC_TRY(const std::shared_ptr<Recording> recording, Recording::start(store_, samplers_, caller, request));
   const Status added = cancelled() ? fail(ErrorCode::kFailed, "the request was cancelled") : add_recording(recording);
   if (!added) {
     recording->discard();

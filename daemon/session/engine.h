@@ -12,6 +12,7 @@
 #include "analysis/model/result.h"
 #include "daemon/session/caller.h"
 #include "daemon/session/recording.h"
+#include "daemon/session/sampler_cache.h"
 #include "daemon/store/store.h"
 #include "pycroscope/v1/service.pb.h"
 
@@ -23,6 +24,9 @@ class Engine {
  public:
   explicit Engine(Store store);
   ~Engine();  // ends all recordings and keeps them
+
+  // For services: the sampler of the next recording is loaded beforehand.
+  void keep_sampler_ready() { samplers_.keep_ready(); }
 
   Result<v1::GetVersionResponse> version(const Caller&) const;
   Result<v1::ListProcessesResponse> list_processes(const Caller&) const;
@@ -59,6 +63,7 @@ class Engine {
   std::unordered_map<pid_t, std::string> recordings_of(const Caller&) const;
 
   Store store_;
+  SamplerCache samplers_;
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<Recording>> recordings_;  // guarded by mutex_
 };

@@ -54,8 +54,8 @@ v1::Session new_session(v1::Target target, const v1::AttachRequest& request, con
 
 int64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
 
-Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, const Caller& caller, const v1::AttachRequest& request,
-                                                   int64_t requested_ns) {
+Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& samplers, const Caller& caller,
+                                                   const v1::AttachRequest& request, int64_t requested_ns) {
   PYC_TRY(const v1::RecordingConfig config, resolve_config(request.config()));
   PYC_TRY(Process process, Process::open(request.pid()));
   PYC_CHECK(check_attach(caller, process));
@@ -68,7 +68,7 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, const Caller& c
   PYC_TRY(std::unique_ptr<SessionWriter> writer, store.create(std::move(session), caller.session_owner));
   std::unique_ptr<Recorder> recorder(
       new Recorder(store, caller, std::move(process), *std::move(python), requested_ns, std::move(writer)));
-  if (Status started = recorder->start(); !started) {
+  if (Status started = recorder->start(samplers); !started) {
     auto failure = attach_failure(recorder->process_, std::move(started).error());
     recorder->discard();
     return failure;
@@ -91,7 +91,7 @@ Recorder::Recorder(Store& store, const Caller& caller, Process process, PythonRu
       writer_(std::move(writer)),
       events_(*writer_) {}
 
-Status Recorder::start() {
+Status Recorder::start(SamplerCache& samplers) {
   Symbols& symbols = writer_->symbols();
   const v1::Session& session = writer_->session();
   const ProcessId id = symbols.intern_process({process_.pid(), symbols.intern_string(command_text(session.target()))});
@@ -101,7 +101,7 @@ Status Recorder::start() {
                                            .config = session.config(),
                                            .process_id = id,
                                            .session_start_ns = start_ns_},
-                                          events_));
+                                          events_, samplers.take()));
   // The process may have changed its identity, or ended and its pid be another's, since it was checked.
   PYC_CHECK(check_attach(caller_, process_));
   if (!process_.alive()) return std::unexpected(gone(process_));

@@ -12,6 +12,7 @@
 #include "daemon/python/interpreter.h"
 #include "daemon/session/caller.h"
 #include "daemon/session/live_top.h"
+#include "daemon/session/sampler_cache.h"
 #include "daemon/session/sources.h"
 #include "daemon/store/store.h"
 #include "daemon/target/live_memory.h"
@@ -33,8 +34,8 @@ class Recorder {
   // Attaches: afterwards samples are being taken. `requested_ns` is when the request came. On failure nothing is left
   // behind. Checked in this order: the configuration (kInvalid), the process exists (kTargetGone, kFailed), the caller
   // may look into it (kNotPermitted), it is a Python that we know (kFailed).
-  static Result<std::unique_ptr<Recorder>> attach(Store& store, const Caller& caller, const v1::AttachRequest& request,
-                                                  int64_t requested_ns);
+  static Result<std::unique_ptr<Recorder>> attach(Store& store, SamplerCache& samplers, const Caller& caller,
+                                                  const v1::AttachRequest& request, int64_t requested_ns);
   // Without finish() or discard() the session stays as a kill would leave it.
   ~Recorder() = default;
 
@@ -55,7 +56,7 @@ class Recorder {
   Recorder(Store& store, const Caller& caller, Process process, PythonRuntime python, int64_t requested_ns,
            std::unique_ptr<SessionWriter> writer);
 
-  Status start();
+  Status start(SamplerCache& samplers);
   Status sync();
   std::chrono::milliseconds next_pause() const;
 

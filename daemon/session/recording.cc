@@ -13,14 +13,15 @@ constexpr milliseconds kLook{100};
 
 }  // namespace
 
-Result<std::shared_ptr<Recording>> Recording::start(Store& store, const Caller& caller,
+Result<std::shared_ptr<Recording>> Recording::start(Store& store, SamplerCache& samplers, const Caller& caller,
                                                     const v1::AttachRequest& request) {
   const int64_t requested_ns = monotonic_ns();
   std::shared_ptr<Recording> recording(new Recording);
   recording->pid_ = request.pid();
   recording->owner_ = caller.session_owner.uid;
-  recording->thread_ = std::thread(
-      [r = recording.get(), &store, caller, request, requested_ns] { r->run(store, caller, request, requested_ns); });
+  recording->thread_ = std::thread([r = recording.get(), &store, &samplers, caller, request, requested_ns] {
+    r->run(store, samplers, caller, request, requested_ns);
+  });
   std::unique_lock lock(recording->mutex_);
   recording->changed_.wait(lock, [&] { return recording->live_ || recording->finished_; });
   if (!recording->live_) return std::unexpected(*recording->failure_);
@@ -32,8 +33,9 @@ Recording::~Recording() {
   thread_.join();
 }
 
-void Recording::run(Store& store, const Caller& caller, const v1::AttachRequest& request, int64_t requested_ns) {
-  auto recorder = Recorder::attach(store, caller, request, requested_ns);
+void Recording::run(Store& store, SamplerCache& samplers, const Caller& caller, const v1::AttachRequest& request,
+                    int64_t requested_ns) {
+  auto recorder = Recorder::attach(store, samplers, caller, request, requested_ns);
   if (!recorder) return end(std::move(recorder).error());
   announce(**recorder);
   record(**recorder);

@@ -26,8 +26,10 @@ using Cancelled = std::function<bool()>;
 
 class Recording {
  public:
-  // Returns when the recording is live, or could not begin (see Recorder::attach). `store` must outlive it.
-  static Result<std::shared_ptr<Recording>> start(Store& store, const Caller& caller, const v1::AttachRequest& request);
+  // Returns when the recording is live, or could not begin (see Recorder::attach). `store` and `samplers` must outlive
+  // it.
+  static Result<std::shared_ptr<Recording>> start(Store& store, SamplerCache& samplers, const Caller& caller,
+                                                  const v1::AttachRequest& request);
   // Ends the recording, if it still runs, and keeps it.
   ~Recording();
   Recording(const Recording&) = delete;
@@ -62,7 +64,8 @@ class Recording {
   using Clock = std::chrono::steady_clock;
 
   Recording() = default;
-  void run(Store& store, const Caller& caller, const v1::AttachRequest& request, int64_t requested_ns);
+  void run(Store& store, SamplerCache& samplers, const Caller& caller, const v1::AttachRequest& request,
+           int64_t requested_ns);
   void record(Recorder& recorder);
   void publish(Recorder& recorder);
   void announce(Recorder& recorder);
