@@ -99,7 +99,7 @@ def test_python_that_is_finalizing(interpreter, program):
 
 
 def test_target_that_exits_during_attach(debian, program):
-    """Whatever instant it ends at: 3, or 1 while it shuts down, and no session before it was recorded; 0 and a session after."""
+    """At whatever instant: 3, or 1 while it shuts down, and no session before it was recorded; 0 and a session after."""
     for delay_ms in range(0, 60, 6):
         with target(debian, "exits.py") as exiting:
             process = subprocess.Popen(
