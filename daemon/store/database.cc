@@ -10,6 +10,8 @@
 #include <system_error>
 #include <thread>
 
+#include "daemon/store/deferred_sync.h"
+
 namespace pycroscope {
 namespace {
 
@@ -82,15 +84,18 @@ class RocksReader : public DatabaseReader {
 
 class RocksWriter : public DatabaseWriter {
  public:
-  RocksWriter(std::unique_ptr<rocksdb::DB> db, std::filesystem::path directory)
-      : db_(std::move(db)), directory_(std::move(directory)) {}
+  RocksWriter(std::unique_ptr<DeferredSyncEnv> env, std::unique_ptr<rocksdb::DB> db, std::filesystem::path directory)
+      : env_(std::move(env)), db_(std::move(db)), directory_(std::move(directory)) {}
 
   Status write(std::span<const KeyValue> entries, bool sync) override {
     if (broken_) PYC_CHECK(resume());
     rocksdb::WriteBatch batch;
     for (const KeyValue& entry : entries) batch.Put(entry.key, entry.value);
     rocksdb::Status status = entries.empty() ? rocksdb::Status() : db_->Write(rocksdb::WriteOptions(), &batch);
-    if (status.ok() && sync) status = db_->SyncWAL();
+    if (status.ok() && sync) {
+      PYC_CHECK(env_->begin(directory_));
+      status = db_->SyncWAL();
+    }
     if (status.ok()) return {};
     broken_ = true;
     return std::unexpected(to_error(status));
@@ -98,6 +103,7 @@ class RocksWriter : public DatabaseWriter {
 
   Status close() override {
     if (broken_) PYC_CHECK(resume());
+    PYC_CHECK(env_->begin(directory_));
     rocksdb::Status status = db_->Flush(rocksdb::FlushOptions());
     if (status.ok()) status = db_->Close();
     db_.reset();
@@ -112,6 +118,7 @@ class RocksWriter : public DatabaseWriter {
   Status resume() {
     db_.reset();
     rocksdb::Options options = base_options();
+    options.env = env_->env();
     options.avoid_flush_during_recovery = true;
     rocksdb::DB* db = nullptr;
     if (rocksdb::Status status = rocksdb::DB::Open(options, directory_, &db); !status.ok())
@@ -131,6 +138,7 @@ class RocksWriter : public DatabaseWriter {
     }
   }
 
+  std::unique_ptr<DeferredSyncEnv> env_;  // outlives db_
   std::unique_ptr<rocksdb::DB> db_;
   std::filesystem::path directory_;
   bool broken_ = false;
@@ -165,13 +173,15 @@ Status MemoryDatabase::scan(std::string_view prefix,
 }
 
 Result<std::unique_ptr<DatabaseWriter>> create_database(const std::filesystem::path& directory) {
+  auto env = std::make_unique<DeferredSyncEnv>();
   rocksdb::Options options = base_options();
+  options.env = env->env();
   options.create_if_missing = true;
   options.error_if_exists = true;
   rocksdb::DB* db = nullptr;
   if (rocksdb::Status status = rocksdb::DB::Open(options, directory, &db); !status.ok())
     return std::unexpected(to_error(status));
-  return std::make_unique<RocksWriter>(std::unique_ptr<rocksdb::DB>(db), directory);
+  return std::make_unique<RocksWriter>(std::move(env), std::unique_ptr<rocksdb::DB>(db), directory);
 }
 
 }  // namespace pycroscope

@@ -21,6 +21,8 @@ using Clock = std::chrono::steady_clock;
 constexpr uint32_t kWorthwhileSamples = 8192;
 constexpr auto kWorthwhileAge = std::chrono::seconds(10);
 constexpr auto kMaxAge = std::chrono::seconds(120);
+// Somewhat less than the interval of the recorder's syncs.
+constexpr auto kDurableInterval = std::chrono::milliseconds(900);
 constexpr int kSourceLevel = 6;
 
 class Writer : public SessionWriter {
@@ -59,7 +61,10 @@ class Writer : public SessionWriter {
   }
 
   Status sync() override {
-    Status stored = open_is_due() ? cut_block(true) : write_block(Effort::kQuick, true);
+    // What the kernel has survives a kill of this process; the disk is waited for at most once a second.
+    const bool durable = Clock::now() - durable_at_ >= kDurableInterval;
+    if (durable) durable_at_ = Clock::now();
+    Status stored = open_is_due() ? cut_block(durable) : write_block(Effort::kQuick, durable);
     session_.set_bytes(directory_.bytes());
     Status described = directory_.write_meta(stored_session(), false);
     return stored ? described : stored;
@@ -162,6 +167,7 @@ class Writer : public SessionWriter {
   size_t stored_samples_ = 0;  // of open_, by the last sync that worked
   uint32_t next_block_ = 0;
   Clock::time_point opened_at_;
+  Clock::time_point durable_at_ = Clock::now();
 };
 
 }  // namespace
