@@ -43,27 +43,32 @@ void suggest_next(const AttachOptions& options, const v1::Session& session) {
 }
 
 Status export_recording(const AttachOptions& options, const Connection& connection, const v1::Session& session,
-                        const std::string& format, const SignalWatch& watch) {
+                        const std::string& format, const std::function<bool()>& cancelled) {
   v1::ExportRequest request;
   request.set_session(session.id());
   request.set_format(format);
   *request.mutable_tree() = make_tree_options(options.shape);
-  const Status exported = export_to(connection, request, options.output, watch);
+  const Status exported = export_to(connection, request, options.output, cancelled);
   if (exported) return {};
   return fail(exported.error().code,
               fmt::format("{}; the session is kept: `pycroscoped export {}{} -f {} -o FILE` exports it again",
                           exported.error().message, session.id(), service_arguments(options.service), format));
 }
 
-Result<int> show_recording(const AttachOptions& options, const Connection& connection, const v1::Session& session,
-                           const std::string& format, const SignalWatch& watch) {
-  if (!options.output.empty()) {
-    PYC_CHECK(export_recording(options, connection, session, format, watch));
-    if (options.quiet) return 0;
-    const std::string where = options.output == "-" ? "" : fmt::format("wrote {} ({}); ", options.output, format);
-    hint(fmt::format("{}session {}: {}\n", where, session.id(), human_loss(session.loss())));
-    return 0;
-  }
+// With -o: exports the session and says so.
+Result<int> export_and_tell(const AttachOptions& options, const Connection& connection, const v1::Session& session,
+                            const std::string& format, const SignalWatch& watch) {
+  // The signal that ended the recording is not meant for the export.
+  const bool ended_by_signal = watch.received() != 0;
+  const auto cancelled = [&] { return !ended_by_signal && watch.received() != 0; };
+  PYC_CHECK(export_recording(options, connection, session, format, cancelled));
+  if (options.quiet) return 0;
+  const std::string where = options.output == "-" ? "" : fmt::format("wrote {} ({}); ", options.output, format);
+  hint(fmt::format("{}session {}: {}\n", where, session.id(), human_loss(session.loss())));
+  return 0;
+}
+
+Result<int> report_and_suggest(const AttachOptions& options, const Connection& connection, const v1::Session& session) {
   if (options.quiet) return 0;
   PYC_TRY(const std::string text, short_report(connection, session));
   PYC_CHECK(print(text));
@@ -105,7 +110,8 @@ Result<int> run_attach(const AttachOptions& options) {
     return fail(ErrorCode::kFailed, fmt::format("the recording ended early: {}; session {} holds what came before",
                                                 session.failure(), session.id()));
   }
-  return show_recording(options, connection, session, format, watch);
+  return options.output.empty() ? report_and_suggest(options, connection, session)
+                                : export_and_tell(options, connection, session, format, watch);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "client/cli/exporting.h"
 #include "client/cli/options.h"
 #include "client/cli/session_source.h"
+#include "client/cli/signals.h"
 #include "client/cli/terminal.h"
 
 namespace pycroscope {
@@ -27,7 +28,8 @@ Result<int> run_export(const ExportOptions& options) {
   request.set_weight(options.weight);
   *request.mutable_filter() = std::move(filter);
   *request.mutable_tree() = make_tree_options(options.shape);
-  const Status exported = export_to(source.connection, request, options.output, watch);
+  const Status exported =
+      export_to(source.connection, request, options.output, [&watch] { return watch.received() != 0; });
   if (watch.received() != 0) return 128 + watch.received();
   PYC_CHECK(exported);
   if (!options.quiet && options.output != "-") hint("wrote " + options.output + " (" + request.format() + ")\n");

@@ -8,7 +8,6 @@
 
 #include "analysis/export/export.h"
 #include "client/cli/output_file.h"
-#include "client/cli/suggest.h"
 #include "client/cli/terminal.h"
 
 namespace pycroscope {
@@ -41,7 +40,9 @@ std::string format_list() { return fmt::format("{}", fmt::join(export_formats(),
 
 Result<std::string> choose_format(std::string_view name, std::string_view path) {
   if (is_format(name)) return std::string(name);
-  if (!name.empty()) return fail(ErrorCode::kInvalid, unknown_name("format", name, export_formats()));
+  if (!name.empty()) {
+    return fail(ErrorCode::kInvalid, fmt::format("there is no format '{}'; there are: {}", name, format_list()));
+  }
   for (const auto& [extension, format] : kExtensions) {
     if (path.ends_with(extension) && is_format(format)) return std::string(format);
   }
@@ -49,10 +50,10 @@ Result<std::string> choose_format(std::string_view name, std::string_view path) 
 }
 
 Status export_to(const Connection& connection, const v1::ExportRequest& request, const std::string& path,
-                 const SignalWatch& watch) {
+                 const std::function<bool()>& cancelled) {
   PYC_TRY(OutputFile file, OutputFile::create(path));
   const auto write = [&](std::string_view text) -> Status {
-    if (watch.received() != 0) return fail(ErrorCode::kFailed, "interrupted, nothing was written");
+    if (cancelled()) return fail(ErrorCode::kFailed, "interrupted, nothing was written");
     return file.write(text);
   };
   PYC_CHECK(receive_chunks(connection, &Connection::Api::Export, request, write));
