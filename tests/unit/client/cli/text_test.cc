@@ -78,7 +78,7 @@ TEST(ShortenPath, WholeComponentsFromTheEnd) {
 TEST(Printable, NoControlCharactersReachTheTerminal) {
   EXPECT_EQ(visible("a\x1b[31mb"), "a\\x1b[31mb");
   EXPECT_EQ(visible("line\nfeed"), "line\\nfeed");
-  EXPECT_EQ(visible("\xff"), "\xff");
+  EXPECT_EQ(visible("\xff"), "\\xff");
   EXPECT_EQ(visible("naïve 日本"), "naïve 日本");
 }
 
