@@ -38,7 +38,7 @@ class UnpackStream {
     std::string_view have = std::string_view(input_).substr(0, pack_format::kMagic.size());
     if (have.substr(0, pack_format::kMagicWithoutVersion) !=
         pack_format::kMagic.substr(0, pack_format::kMagicWithoutVersion))
-      return fail(ErrorCode::kInvalid, "this is not a packed session: give a file made by `pycroscoped sessions pack`");
+      return fail(ErrorCode::kCorrupt, "this is not a packed session: give a file made by `pycroscoped sessions pack`");
     if (have.size() < pack_format::kMagic.size()) return std::unexpected(damaged());
     if (have != pack_format::kMagic)
       return fail(ErrorCode::kFailed, "this packed session was written by a newer Pycroscope: update it");
