@@ -71,7 +71,7 @@ TEST_F(PackTest, EveryFlippedBitAndEveryCutIsAnErrorOrChangesNothing) {
 
 TEST_F(PackTest, AFailedUnpackLeavesNothingBehind) {
   std::string bytes = record_and_pack(20);
-  EXPECT_EQ(store().unpack(self_, chunks_of("not a session at all")).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(store().unpack(self_, chunks_of("not a session at all")).error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(store().unpack(self_, chunks_of(bytes.substr(0, bytes.size() - 5))).error().code, ErrorCode::kCorrupt);
   size_t entries = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory_ / "store/sessions"))
