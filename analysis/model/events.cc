@@ -12,8 +12,8 @@ void SampleColumns::push_back(const Sample& s) {
 }
 
 Sample SampleColumns::at(size_t i) const {
-  return {time_ns[i], ThreadId{thread[i]}, StackId{stack[i]}, LabelSetId{label_set[i]}, weight_ns[i],
-          truncated[i] != 0};
+  return {time_ns[i],   ThreadId{thread[i]}, StackId{stack[i]}, LabelSetId{label_set[i]},
+          weight_ns[i], truncated[i] != 0};
 }
 
 void SampleColumns::clear() {

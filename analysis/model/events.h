@@ -16,12 +16,12 @@ namespace pycroscope {
 
 // One observation of one thread's stack.
 struct Sample {
-  int64_t time_ns = 0;    // since the session's start; stored in whole microseconds
+  int64_t time_ns = 0;  // since the session's start; stored in whole microseconds
   ThreadId thread{};
-  StackId stack{};        // 0: no frame could be named
+  StackId stack{};  // 0: no frame could be named
   LabelSetId labels{};
-  int64_t weight_ns = 0;  // the time it stands for
-  bool truncated = false; // root-most frames are missing
+  int64_t weight_ns = 0;   // the time it stands for
+  bool truncated = false;  // root-most frames are missing
 };
 
 // Samples as columns of equal length, in the order of recording (times of one thread ascend).
@@ -50,7 +50,7 @@ class EventSink {
 };
 
 struct EventFilter {
-  int64_t from_ns = 0;  // inclusive
+  int64_t from_ns = 0;                                  // inclusive
   int64_t to_ns = std::numeric_limits<int64_t>::max();  // exclusive
 };
 

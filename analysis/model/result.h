@@ -9,15 +9,15 @@ namespace pycroscope {
 
 // What a failure means to the caller. The exit codes of the command line are derived from it (client/cli).
 enum class ErrorCode {
-  kFailed,         // anything else: not Python, unsupported, a kernel thread, ...
-  kInvalid,        // the request itself is wrong
-  kTargetGone,     // the process does not exist (any more)
+  kFailed,      // anything else: not Python, unsupported, a kernel thread, ...
+  kInvalid,     // the request itself is wrong
+  kTargetGone,  // the process does not exist (any more)
   kNotPermitted,
-  kNotFound,       // no such session, source, ...
-  kCorrupt,        // stored data is damaged
-  kNoSpace,        // a full disk or an exhausted quota
-  kUnavailable,    // nothing answers at the socket
-  kMemory,         // a read of target memory failed; never shown as it is
+  kNotFound,     // no such session, source, ...
+  kCorrupt,      // stored data is damaged
+  kNoSpace,      // a full disk or an exhausted quota
+  kUnavailable,  // nothing answers at the socket
+  kMemory,       // a read of target memory failed; never shown as it is
 };
 
 struct Error {
@@ -37,14 +37,15 @@ inline std::unexpected<Error> fail(ErrorCode code, std::string message) {
 
 #define PYC_CONCAT_(a, b) a##b
 #define PYC_CONCAT(a, b) PYC_CONCAT_(a, b)
-#define PYC_TRY_(tmp, decl, expr)                                   \
-  auto tmp = (expr);                                                \
-  if (!tmp) [[unlikely]] return std::unexpected(std::move(tmp).error()); \
+#define PYC_TRY_(tmp, decl, expr)                   \
+  auto tmp = (expr);                                \
+  if (!tmp) [[unlikely]]                            \
+    return std::unexpected(std::move(tmp).error()); \
   decl = *std::move(tmp)
 
 // PYC_TRY(auto x, f()): x is f()'s value, or the function returns f()'s error.
 #define PYC_TRY(decl, expr) PYC_TRY_(PYC_CONCAT(pyc_try_, __LINE__), decl, expr)
 // PYC_CHECK(f()): returns f()'s error, if any.
-#define PYC_CHECK(expr)                                                                       \
+#define PYC_CHECK(expr)                                   \
   if (auto pyc_status = (expr); !pyc_status) [[unlikely]] \
   return std::unexpected(std::move(pyc_status).error())

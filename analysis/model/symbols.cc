@@ -73,8 +73,8 @@ LocationId Symbols::intern_location(const Location& l) {
 }
 
 StackId Symbols::intern_stack(StackId parent, LocationId location) {
-  auto [it, added] = stack_ids_.try_emplace(pair_key(index(parent), index(location)),
-                                            StackId{static_cast<uint32_t>(stacks_.size())});
+  auto [it, added] =
+      stack_ids_.try_emplace(pair_key(index(parent), index(location)), StackId{static_cast<uint32_t>(stacks_.size())});
   if (added) stacks_.push_back({parent, location});
   return it->second;
 }

@@ -70,12 +70,12 @@ struct pyc_layout {
   pyc_u16 cframe_current_frame;
   pyc_u16 cframe_previous;
   // _PyInterpreterFrame
-  pyc_u16 frame_size;        // of the fixed part, up to localsplus
+  pyc_u16 frame_size;  // of the fixed part, up to localsplus
   pyc_u16 frame_previous;
-  pyc_u16 frame_code;        // f_code or f_executable
-  pyc_u16 frame_instr;       // prev_instr or instr_ptr
+  pyc_u16 frame_code;   // f_code or f_executable
+  pyc_u16 frame_instr;  // prev_instr or instr_ptr
   pyc_u16 frame_owner;
-  pyc_u16 frame_locals;      // localsplus
+  pyc_u16 frame_locals;        // localsplus
   pyc_u16 frame_owner_cstack;  // value of `owner` that marks a shim of a C call, PYC_NO_OFFSET: none
   // PyCodeObject
   pyc_u16 code_argcount;
@@ -93,7 +93,7 @@ struct pyc_layout {
   pyc_u16 code_identity_end;
   // PyObject, str, bytes, tuple, list, float, int, type
   pyc_u16 object_type;
-  pyc_u16 var_size;           // ob_size
+  pyc_u16 var_size;  // ob_size
   pyc_u16 unicode_length;
   pyc_u16 unicode_hash;
   pyc_u16 unicode_state;
@@ -103,7 +103,7 @@ struct pyc_layout {
   pyc_u16 tuple_items;
   pyc_u16 list_items;
   pyc_u16 float_value;
-  pyc_u16 long_tag;    // lv_tag (3.12+) or ob_size (3.11), see long_tagged
+  pyc_u16 long_tag;  // lv_tag (3.12+) or ob_size (3.11), see long_tagged
   pyc_u16 long_digits;
   pyc_u16 long_tagged;
   pyc_u16 type_name;

@@ -1,5 +1,5 @@
-// A RocksDB environment whose files are not synced until they matter. Opening a new database syncs half a dozen files and
-// their directory one after another, which takes a tenth of a second on a usual disk, to protect nothing yet.
+// A RocksDB environment whose files are not synced until they matter. Opening a new database syncs half a dozen files
+// and their directory one after another, which takes a tenth of a second on a usual disk, to protect nothing yet.
 #pragma once
 
 #include <rocksdb/env.h>

@@ -1,10 +1,11 @@
 // A process of this machine, named for good by (pid, start time) and held by a pidfd.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-#include <sys/types.h>
 
 #include "analysis/model/result.h"
 #include "daemon/os/fd.h"
@@ -25,8 +26,8 @@ struct ThreadEntry {
 
 class Process {
  public:
-  // kTargetGone: no such process, or a zombie. kFailed: a kernel thread, or `pid` is a thread id (the sentence names the
-  // process to use instead).
+  // kTargetGone: no such process, or a zombie. kFailed: a kernel thread, or `pid` is a thread id (the sentence names
+  // the process to use instead).
   static Result<Process> open(pid_t pid);
 
   pid_t pid() const { return pid_; }
