@@ -99,7 +99,7 @@ def test_python_that_is_finalizing(interpreter, program):
 
 
 def test_target_that_exits_during_attach(debian, program):
-    """At whatever instant: 3, or 1 while it shuts down, and no session before it was recorded; 0 and a session after."""
+    """At whatever instant: 3, or 1 while it shuts down, and no session before it was live; 0 and a session after."""
     for delay_ms in range(0, 60, 6):
         with target(debian, "exits.py") as exiting:
             process = subprocess.Popen(
@@ -118,7 +118,7 @@ def test_target_that_exits_during_attach(debian, program):
         if process.returncode != 0:
             assert stderr.startswith("pycroscoped: ") and stderr.count("\n") == 1
     for row in program.json("sessions", "list")["rows"]:
-        assert row["state"] == "complete" and row["samples"] > 0
+        assert row["state"] == "complete"
 
 
 def test_somebody_elses(debian):
