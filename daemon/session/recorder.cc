@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr int64_t kSyncNs = 1'000'000'000;
 // A drain costs a few microseconds whether there is something or not: fewer of them where little comes.
-constexpr milliseconds kPause{20}, kPauseAtLowRate{50}, kPauseBeforeFirst{2};
+constexpr milliseconds kPause{20}, kPauseAtLowRate{100}, kPauseBeforeFirst{2};
 constexpr double kLowRate = 200;
 // How long the end of a recording may wait for source files.
 constexpr milliseconds kSourcesPatience{2000};

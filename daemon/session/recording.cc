@@ -9,7 +9,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // How often a follower looks whether its client is still there.
-constexpr milliseconds kLook{100};
+constexpr milliseconds kLook{250};
 
 }  // namespace
 

@@ -50,7 +50,7 @@ def crowded(tmp_path_factory):
     [original] = (store / "sessions").iterdir()
     content = (original / "session.pb").read_bytes()
     for number in range(SESSIONS - 1):
-        name = f"{number:0{len(original.name)}d}"
+        name = f"20200101-000000-{number:06x}"
         # Hard links: the databases are not what is measured.
         shutil.copytree(original, original.parent / name, copy_function=os.link)
         (original.parent / name / "session.pb").unlink()
