@@ -25,12 +25,12 @@ constexpr milliseconds kRetryInterval{5};
 // An older process that has no Python in it is not about to load it.
 constexpr milliseconds kYoung{1000};
 
-std::string process_name(const Process& process, const PythonSymbols& symbols) {
-  return "process " + std::to_string(process.pid()) + " (" + printable(symbols.program) + ")";
+std::string full_name(const TargetModules& modules, const PythonSymbols& symbols) {
+  return modules.target_name() + " (" + printable(symbols.program) + ")";
 }
 
-std::unexpected<Error> not_python(const Process& process, const PythonSymbols& symbols) {
-  return fail(ErrorCode::kFailed, process_name(process, symbols) + " is not a Python process");
+std::unexpected<Error> not_python(const TargetModules& modules, const PythonSymbols& symbols) {
+  return fail(ErrorCode::kFailed, full_name(modules, symbols) + " is not a Python process");
 }
 
 milliseconds age_of(const Process& process) {
@@ -82,15 +82,17 @@ Result<Stage> read_stage(const TargetMemory& memory, const PythonRuntime& python
   return thread ? Stage::kRunning : Stage::kStarting;
 }
 
-// One look at the process. `may_change` tells whether a failure is one that time can heal.
-Result<PythonRuntime> look(const Process& process, const TargetMemory& memory, bool& may_change) {
-  may_change = false;
-  PYC_TRY(const PythonSymbols symbols, find_python_symbols(process, memory));
+// Failures that time may heal.
+enum class Missing { kNothing, kPython, kInterpreter };
+
+Result<PythonRuntime> look(const TargetModules& modules, const TargetMemory& memory, Missing& missing) {
+  missing = Missing::kNothing;
+  PYC_TRY(const PythonSymbols symbols, find_python_symbols(modules, memory));
   if (!symbols.is_python()) {
-    may_change = age_of(process) < kYoung;
-    return not_python(process, symbols);
+    missing = Missing::kPython;
+    return not_python(modules, symbols);
   }
-  const std::string name = process_name(process, symbols);
+  const std::string name = full_name(modules, symbols);
   PYC_TRY(const auto version, version_number(memory, symbols));
   if (!version) return fail(ErrorCode::kFailed, name + ": " + unsupported_version(old_version(symbols)));
 
@@ -106,27 +108,44 @@ Result<PythonRuntime> look(const Process& process, const TargetMemory& memory, b
   PYC_TRY(const Stage stage, read_stage(memory, python));
   if (stage == Stage::kRunning) return python;
   if (stage == Stage::kFinalizing) return fail(ErrorCode::kFailed, name + " is already shutting its interpreter down");
-  may_change = true;
+  missing = Missing::kInterpreter;
   return fail(ErrorCode::kFailed, name + " has no running interpreter: it is still starting, try again in a moment");
 }
 
+bool may_change(Missing missing, const Process& process) {
+  return missing == Missing::kInterpreter || (missing == Missing::kPython && age_of(process) < kYoung);
+}
+
 // Reads that fail where CPython's own data should be.
-Error explain(const Process& process, Error error) {
+Error explain(const TargetModules& modules, Error error) {
   if (error.code != ErrorCode::kMemory) return error;
-  if (!process.alive()) return {ErrorCode::kTargetGone, "process " + std::to_string(process.pid()) + " has ended"};
-  return {ErrorCode::kFailed, "the memory of process " + std::to_string(process.pid()) +
+  return {ErrorCode::kFailed, "the memory of " + modules.target_name() +
                                   " could not be read as that of a Python interpreter: it may be ending or damaged"};
+}
+
+Error explain(const Process& process, Error error) {
+  if (error.code == ErrorCode::kMemory && !process.alive()) {
+    return {ErrorCode::kTargetGone, "process " + std::to_string(process.pid()) + " has ended"};
+  }
+  return explain(LiveModules(process), std::move(error));
 }
 
 }  // namespace
 
+Result<PythonRuntime> find_python(const TargetModules& modules, const TargetMemory& memory) {
+  Missing missing{};
+  auto python = look(modules, memory, missing);
+  if (!python) return std::unexpected(explain(modules, std::move(python).error()));
+  return python;
+}
+
 Result<PythonRuntime> find_python(const Process& process, const TargetMemory& memory) {
   const auto deadline = Clock::now() + kStartPatience;
   while (true) {
-    bool may_change = false;
-    auto python = look(process, memory, may_change);
+    Missing missing{};
+    auto python = look(LiveModules(process), memory, missing);
     if (python) return python;
-    if (!may_change || Clock::now() >= deadline || !process.alive()) {
+    if (!may_change(missing, process) || Clock::now() >= deadline || !process.alive()) {
       return std::unexpected(explain(process, std::move(python).error()));
     }
     std::this_thread::sleep_for(kRetryInterval);
@@ -134,9 +153,10 @@ Result<PythonRuntime> find_python(const Process& process, const TargetMemory& me
 }
 
 Result<std::string> python_version(const Process& process, const TargetMemory& memory) {
-  auto symbols = find_python_symbols(process, memory);
+  const LiveModules modules(process);
+  auto symbols = find_python_symbols(modules, memory);
   if (!symbols) return std::unexpected(explain(process, std::move(symbols).error()));
-  if (!symbols->is_python()) return not_python(process, *symbols);
+  if (!symbols->is_python()) return not_python(modules, *symbols);
   auto version = version_number(memory, *symbols);
   if (!version) return std::unexpected(explain(process, std::move(version).error()));
   return *version ? version_text(**version) : old_version(*symbols);

@@ -1,4 +1,4 @@
-// Finding the CPython runtime in a process.
+// Finding the CPython runtime in a target.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 
 #include "analysis/model/result.h"
 #include "bpf/include/python_layout.h"
+#include "daemon/target/modules.h"
 #include "daemon/target/process.h"
 #include "daemon/target/target_memory.h"
 
@@ -21,6 +22,8 @@ struct PythonRuntime {
 
 // Fails with a sentence that says which of these it is: not Python, an unsupported version (and which), a runtime
 // that is still starting or already finalizing, not readable.
+Result<PythonRuntime> find_python(const TargetModules& modules, const TargetMemory& memory);
+// The same in a live process, which gets a moment when it is just starting.
 Result<PythonRuntime> find_python(const Process& process, const TargetMemory& memory);
 
 // As above but cheap enough for a list of all processes: which version runs there, if any. Does not need the runtime

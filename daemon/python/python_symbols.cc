@@ -72,9 +72,10 @@ Result<bool> search_image(ImageSearch& search, const Module& module, PythonSymbo
 }
 
 // Programs that are linked without exporting symbols have them in .symtab only, stripped ones not even there.
-bool search_file(const Process& process, const TargetMemory& memory, const Module& module, PythonSymbols& symbols) {
+bool search_file(const TargetModules& modules, const TargetMemory& memory, const Module& module,
+                 PythonSymbols& symbols) {
   const auto image = ElfImage::read(memory, module.header.begin);
-  const auto file = open_module(process, module);
+  const auto file = modules.open(module);
   if (!image || !file) return false;
   const auto found = read_elf_file(
       *file, {std::string(kRuntime), std::string(kVersion), std::string(kCodeType), std::string(kRuntimeSection)});
@@ -94,12 +95,11 @@ bool search_file(const Process& process, const TargetMemory& memory, const Modul
 
 }  // namespace
 
-Result<PythonSymbols> find_python_symbols(const Process& process, const TargetMemory& memory) {
-  PYC_TRY(const auto maps, read_maps(process));
-  PYC_TRY(const std::string executable, process.executable());
-  std::vector<Module> modules = find_modules(maps, executable);
+Result<PythonSymbols> find_python_symbols(const TargetModules& modules, const TargetMemory& memory) {
+  PYC_TRY(const std::string executable, modules.executable());
+  PYC_TRY(std::vector<Module> candidates, modules.list());
   // The executable stays first, then come the modules that are most likely: usually nothing else is looked at.
-  std::ranges::stable_partition(modules, [](const Module& m) { return m.is_executable || is_called_python(m); });
+  std::ranges::stable_partition(candidates, [](const Module& m) { return m.is_executable || is_called_python(m); });
 
   PythonSymbols symbols;
   symbols.program = executable.substr(executable.rfind('/') + 1);
@@ -108,13 +108,13 @@ Result<PythonSymbols> find_python_symbols(const Process& process, const TargetMe
     return symbols;
   };
   ImageSearch search(memory);
-  for (const Module& module : modules) {
+  for (const Module& module : candidates) {
     PYC_TRY(const bool found, search_image(search, module, symbols));
     if (found) return found_in(module);
   }
-  for (const Module& module : modules) {
+  for (const Module& module : candidates) {
     if (!module.is_executable && !is_called_python(module)) continue;
-    if (search_file(process, memory, module, symbols)) return found_in(module);
+    if (search_file(modules, memory, module, symbols)) return found_in(module);
   }
   return symbols;
 }

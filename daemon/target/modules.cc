@@ -37,14 +37,22 @@ std::vector<Module> find_modules(const std::vector<MapEntry>& maps, const std::s
   return modules;
 }
 
-Result<Fd> open_module(const Process& process, const Module& module) {
-  if (module.is_executable) return open_for_reading(fmt::format("/proc/{}/exe", process.pid()));
+std::string LiveModules::target_name() const { return "process " + std::to_string(process_.pid()); }
+
+Result<std::vector<Module>> LiveModules::list() const {
+  PYC_TRY(const auto maps, read_maps(process_));
+  PYC_TRY(const std::string executable, process_.executable());
+  return find_modules(maps, executable);
+}
+
+Result<Fd> LiveModules::open(const Module& module) const {
+  if (module.is_executable) return open_for_reading(fmt::format("/proc/{}/exe", process_.pid()));
   const MapEntry& map = module.header;
   if (auto file = open_for_reading(
-          fmt::format("/proc/{}/map_files/{:x}-{:x}", process.pid(), map.begin.address(), map.end.address()))) {
+          fmt::format("/proc/{}/map_files/{:x}-{:x}", process_.pid(), map.begin.address(), map.end.address()))) {
     return file;
   }
-  PYC_TRY(Fd file, open_for_reading(process.reach(map.path)));
+  PYC_TRY(Fd file, open_for_reading(process_.reach(map.path)));
   if (!is_same_file(file, map)) return fail(ErrorCode::kNotFound, map.path + " is no longer the file that is in use");
   return file;
 }
