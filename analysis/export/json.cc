@@ -21,36 +21,13 @@
 
 #include "analysis/export/export.h"
 #include "analysis/export/weight.h"
+#include "analysis/model/session_words.h"
 #include "analysis/passes/view_json.h"
 
 namespace pycroscope {
 namespace {
 
 constexpr size_t kChunk = size_t{64} << 10;
-
-std::string_view state_name(v1::SessionState state) {
-  switch (state) {
-    case v1::SESSION_STATE_RECORDING:
-      return "recording";
-    case v1::SESSION_STATE_COMPLETE:
-      return "complete";
-    case v1::SESSION_STATE_INTERRUPTED:
-      return "interrupted";
-    default:
-      return "failed";
-  }
-}
-
-std::string_view mode_name(v1::SampleMode mode) {
-  switch (mode) {
-    case v1::SAMPLE_MODE_WALL:
-      return "wall";
-    case v1::SAMPLE_MODE_GIL:
-      return "gil";
-    default:
-      return "cpu";
-  }
-}
 
 std::string_view kind_name(v1::FrameKind kind) {
   switch (kind) {

@@ -117,15 +117,14 @@ Result<int> run_attach(const AttachOptions& options) {
 }  // namespace
 
 void add_attach(CommandLine& line) {
-  auto options = std::make_shared<AttachOptions>();
-  CLI::App* command =
+  auto [command, options] =
       add_command(line, line.app, "attach",
                   "Record a running Python process\n\n"
                   "Samples what each thread executes, from outside: nothing is written to the process "
                   "and it is never stopped. Records until Ctrl-C, SIGTERM, --duration or the end of the "
                   "process, keeps a session, and prints where the time went; with -o the session is "
                   "exported instead. A second Ctrl-C quits at once.",
-                  options, run_attach);
+                  run_attach);
   command->group("Look at running programs");
   add_record_options(*command, options->record);
   command->add_option("--name", options->record.name, "A name for the session")->type_name("NAME");

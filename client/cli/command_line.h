@@ -31,13 +31,21 @@ void add_serve(CommandLine& line);
 void add_sessions(CommandLine& line);
 void add_top(CommandLine& line);
 
-// A subcommand of `parent` whose options live as long as the command line. `run` is called with them after parsing.
+// Both live as long as the command line.
 template <class Options>
-CLI::App* add_command(CommandLine& line, CLI::App& parent, const std::string& name, const std::string& description,
-                      const std::shared_ptr<Options>& options, Result<int> (*run)(const Options&)) {
+struct Command {
+  CLI::App* app;
+  Options* options;
+};
+
+// A subcommand of `parent` and its options, with which `run` is called after parsing.
+template <class Options>
+Command<Options> add_command(CommandLine& line, CLI::App& parent, const std::string& name,
+                             const std::string& description, Result<int> (*run)(const Options&)) {
+  const auto options = std::make_shared<Options>();
   CLI::App* command = parent.add_subcommand(name, description);
   command->callback([&line, options, run] { line.action = [options, run] { return run(*options); }; });
-  return command;
+  return {command, options.get()};
 }
 
 // Parses, runs, prints the one sentence of a failure. Returns the exit code.

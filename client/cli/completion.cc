@@ -28,10 +28,9 @@ Result<int> run_completion(const CompletionOptions& options) { return print_resu
 }  // namespace
 
 void add_completion(CommandLine& line) {
-  auto options = std::make_shared<CompletionOptions>();
+  auto [command, options] =
+      add_command(line, line.app, "completion", "Print a script that completes commands in a shell", run_completion);
   options->app = &line.app;
-  CLI::App* command = add_command(line, line.app, "completion", "Print a script that completes commands in a shell",
-                                  options, run_completion);
   command->group("Service and setup");
   add_value(*command, "shell", options->make_script, parse_shell, "SHELL", "bash, zsh or fish")->required();
   command->footer(R"(Examples:

@@ -86,12 +86,12 @@ Result<int> run_doctor(const DoctorOptions& options) {
 }  // namespace
 
 void add_doctor(CommandLine& line) {
-  auto options = std::make_shared<DoctorOptions>();
-  CLI::App* command = add_command(line, line.app, "doctor",
-                                  "Say what works here, and how to fix what does not\n\n"
-                                  "With a process: whether that one can be recorded, too. Exits with 1 when something "
-                                  "that recording needs is missing.",
-                                  options, run_doctor);
+  auto [command, options] =
+      add_command(line, line.app, "doctor",
+                  "Say what works here, and how to fix what does not\n\n"
+                  "With a process: whether that one can be recorded, too. Exits with 1 when something "
+                  "that recording needs is missing.",
+                  run_doctor);
   command->group("Service and setup");
   add_pid(*command, options->pid);
   add_json(*command, options->json);

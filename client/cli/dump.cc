@@ -88,12 +88,11 @@ Result<int> run_dump(const DumpCommandOptions& options) {
 }  // namespace
 
 void add_dump(CommandLine& line) {
-  auto options = std::make_shared<DumpCommandOptions>();
-  CLI::App* command = add_command(line, line.app, "dump",
-                                  "Show what each thread of a process is doing right now\n\n"
-                                  "The stacks are exact: the process stands still while they are read, for a few "
-                                  "milliseconds, and goes on as if nothing had happened. Innermost call first.",
-                                  options, run_dump);
+  auto [command, options] = add_command(line, line.app, "dump",
+                                        "Show what each thread of a process is doing right now\n\n"
+                                        "The stacks are exact: the process stands still while they are read, for a few "
+                                        "milliseconds, and goes on as if nothing had happened. Innermost call first.",
+                                        run_dump);
   command->group("Look at running programs");
   add_pid(*command, options->pid);
   command->add_flag("-l,--locals", options->locals, "The values of local variables as well");

@@ -39,13 +39,12 @@ Result<int> run_export(const ExportOptions& options) {
 }  // namespace
 
 void add_export(CommandLine& line) {
-  auto options = std::make_shared<ExportOptions>();
-  CLI::App* command =
+  auto [command, options] =
       add_command(line, line.app, "export",
                   "Write a session in the format of another tool\n\n"
                   "The file is there whole or not at all. Without -f its extension decides: .svg, .json, "
                   ".speedscope.json, .pb.gz, else collapsed stacks.",
-                  options, run_export);
+                  run_export);
   command->group("Look at recordings");
   add_session(*command, options->session);
   command->add_option("-f,--format", options->format, "One of: " + format_list())->type_name("FORMAT");

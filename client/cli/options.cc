@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "analysis/model/session_words.h"
 #include "client/cli/parse.h"
 
 namespace pycroscope {
@@ -14,8 +15,8 @@ Result<int32_t> parse_pid(std::string_view text) {
   return static_cast<int32_t>(pid);
 }
 
-Result<bool> parse_mode(std::string_view text) {
-  if (text == "cpu") return true;
+Result<v1::SampleMode> parse_mode(std::string_view text) {
+  if (text == mode_name(v1::SAMPLE_MODE_CPU)) return v1::SAMPLE_MODE_CPU;
   return fail(ErrorCode::kInvalid, fmt::format("'{}' is not a mode of this version: only cpu is", text));
 }
 
@@ -52,8 +53,7 @@ void add_record_options(CLI::App& app, RecordOptions& options) {
             "Stop after this time: 10s, 5m, 1h; a bare number is seconds (default: until Ctrl-C)");
   add_value(app, "-r,--rate", options.rate_hz, parse_rate, "HZ",
             "Samples per second of CPU time and thread, 1 to 10000 (default: 100)");
-  static bool cpu_mode = true;  // the only one
-  add_value(app, "--mode", cpu_mode, parse_mode, "MODE", "What is sampled: cpu, the time on a CPU (default)");
+  add_value(app, "--mode", options.mode, parse_mode, "MODE", "What is sampled: cpu, the time on a CPU (default)");
 }
 
 void add_filter_options(CLI::App& app, FilterOptions& options) {

@@ -48,6 +48,7 @@ void add_session(CLI::App& app, std::string& session);
 // How to record.
 struct RecordOptions {
   int32_t pid = 0;
+  v1::SampleMode mode = v1::SAMPLE_MODE_CPU;
   double rate_hz = 100;
   std::optional<std::chrono::nanoseconds> duration;
   std::string name;

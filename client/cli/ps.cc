@@ -70,8 +70,7 @@ Result<int> run_ps(const PsOptions& options) {
 }  // namespace
 
 void add_ps(CommandLine& line) {
-  auto options = std::make_shared<PsOptions>();
-  CLI::App* command = add_command(line, line.app, "ps", "List the Python processes of this machine", options, run_ps);
+  auto [command, options] = add_command(line, line.app, "ps", "List the Python processes of this machine", run_ps);
   command->group("Look at running programs");
   add_json(*command, options->json);
   add_service_options(*command, options->service);

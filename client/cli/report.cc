@@ -96,13 +96,12 @@ Result<int> run_report(const ReportOptions& options) {
 }  // namespace
 
 void add_report(CommandLine& line) {
-  auto options = std::make_shared<ReportOptions>();
-  CLI::App* command =
+  auto [command, options] =
       add_command(line, line.app, "report",
                   "Show a view of a session as a table\n\n"
                   "SELF is time in the function or line itself, TOTAL includes what it called. Both are "
                   "estimates from samples.",
-                  options, run_report);
+                  run_report);
   command->group("Look at recordings");
   add_session(*command, options->session);
   add_value(*command, "--view", options->view, parse_view, "VIEW",

@@ -58,14 +58,13 @@ Result<int> run_serve(const ServeOptions& options) {
 }  // namespace
 
 void add_serve(CommandLine& line) {
-  auto options = std::make_shared<ServeOptions>();
-  CLI::App* command =
+  auto [command, options] =
       add_command(line, line.app, "serve",
                   "Run the service: one recorder and store for all users\n\n"
                   "Stays in the foreground until Ctrl-C or SIGTERM; recordings that run then end and are "
                   "kept. Anyone may connect: a user may record their own processes and sees their own "
                   "sessions, root all.",
-                  options, run_serve);
+                  run_serve);
   command->group("Service and setup");
   command->add_option("--socket", options->socket, std::string("Where to listen (default: ") + kDefaultSocket + ")")
       ->envname("PYCROSCOPE_SOCKET")

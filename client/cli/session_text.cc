@@ -8,6 +8,7 @@
 #include <ctime>
 #include <vector>
 
+#include "analysis/model/session_words.h"
 #include "analysis/passes/view_json.h"
 #include "client/cli/json_object.h"
 #include "client/cli/text.h"
@@ -101,32 +102,6 @@ std::string state_text(const v1::Session& session) {
 }
 
 }  // namespace
-
-std::string_view state_name(v1::SessionState state) {
-  switch (state) {
-    case v1::SESSION_STATE_RECORDING:
-      return "recording";
-    case v1::SESSION_STATE_COMPLETE:
-      return "complete";
-    case v1::SESSION_STATE_INTERRUPTED:
-      return "interrupted";
-    case v1::SESSION_STATE_FAILED:
-      return "failed";
-    default:
-      return "unknown";
-  }
-}
-
-std::string_view mode_name(v1::SampleMode mode) {
-  switch (mode) {
-    case v1::SAMPLE_MODE_WALL:
-      return "wall";
-    case v1::SAMPLE_MODE_GIL:
-      return "gil";
-    default:
-      return "cpu";
-  }
-}
 
 std::string joined_command(const v1::Target& target) {
   std::string result;

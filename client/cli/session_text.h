@@ -8,9 +8,6 @@
 
 namespace pycroscope {
 
-std::string_view state_name(v1::SessionState state);  // "recording", "complete", "interrupted", "failed"
-std::string_view mode_name(v1::SampleMode mode);
-
 // Arguments joined by spaces.
 std::string joined_command(const v1::Target& target);
 // "3.11.2".

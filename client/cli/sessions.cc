@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "analysis/model/session_words.h"
 #include "client/cli/command_line.h"
 #include "client/cli/connection.h"
 #include "client/cli/json_object.h"
@@ -134,61 +135,58 @@ class SessionsCommand {
  public:
   SessionsCommand(CommandLine& line, CLI::App& parent) : line_(line), parent_(parent) {}
 
-  CLI::App& add(const char* name, const char* description, Result<int> (*run)(const SessionsOptions&)) {
-    options_ = std::make_shared<SessionsOptions>();
-    CLI::App* command = add_command(line_, parent_, name, description, options_, run);
-    add_service_options(*command, options_->service);
-    return *command;
+  Command<SessionsOptions> add(const char* name, const char* description, Result<int> (*run)(const SessionsOptions&)) {
+    const Command<SessionsOptions> command = add_command(line_, parent_, name, description, run);
+    add_service_options(*command.app, command.options->service);
+    return command;
   }
-  SessionsOptions& options() { return *options_; }  // of the command added last
 
  private:
   CommandLine& line_;
   CLI::App& parent_;
-  std::shared_ptr<SessionsOptions> options_;
 };
 
 void add_reading(SessionsCommand& sessions) {
-  CLI::App& list = sessions.add("list", "List the sessions of the store, newest first", run_list);
-  add_json(list, sessions.options().json);
+  const auto list = sessions.add("list", "List the sessions of the store, newest first", run_list);
+  add_json(*list.app, list.options->json);
 
-  CLI::App& show = sessions.add("show", "Everything that is known of a session", run_show);
-  add_session(show, sessions.options().session);
-  add_json(show, sessions.options().json);
+  const auto show = sessions.add("show", "Everything that is known of a session", run_show);
+  add_session(*show.app, show.options->session);
+  add_json(*show.app, show.options->json);
 }
 
 void add_deleting(SessionsCommand& sessions) {
-  CLI::App& remove = sessions.add("delete", "Delete sessions", run_delete);
-  remove.add_option("sessions", sessions.options().sessions, "Ids, the starts of ids, or names")
+  const auto remove = sessions.add("delete", "Delete sessions", run_delete);
+  remove.app->add_option("sessions", remove.options->sessions, "Ids, the starts of ids, or names")
       ->type_name("SESSION")
       ->required();
-  add_quiet(remove, sessions.options().quiet);
+  add_quiet(*remove.app, remove.options->quiet);
 
-  CLI::App& prune = sessions.add("prune",
-                                 "Delete the oldest sessions\n\n"
-                                 "Keeps the newest --keep of them, then deletes the oldest until the rest fits in "
-                                 "--max-size. A session that is being recorded stays.",
-                                 run_prune);
-  add_value(prune, "--keep", sessions.options().keep, parse_keep, "N", "Keep the newest N");
-  add_value(prune, "--max-size", sessions.options().max_bytes, parse_size, "SIZE",
+  const auto prune = sessions.add("prune",
+                                  "Delete the oldest sessions\n\n"
+                                  "Keeps the newest --keep of them, then deletes the oldest until the rest fits in "
+                                  "--max-size. A session that is being recorded stays.",
+                                  run_prune);
+  add_value(*prune.app, "--keep", prune.options->keep, parse_keep, "N", "Keep the newest N");
+  add_value(*prune.app, "--max-size", prune.options->max_bytes, parse_size, "SIZE",
             "Keep at most this much: 500MB, 5GB, 2GiB");
-  add_quiet(prune, sessions.options().quiet);
-  prune.footer("Example:\n  pycroscoped sessions prune --keep 20 --max-size 5GB");
+  add_quiet(*prune.app, prune.options->quiet);
+  prune.app->footer("Example:\n  pycroscoped sessions prune --keep 20 --max-size 5GB");
 }
 
 void add_packing(SessionsCommand& sessions) {
-  CLI::App& pack = sessions.add("pack",
-                                "Make one file of a session\n\n"
-                                "The file holds everything, sources included; `report`, `export` and `sessions show` "
-                                "read it as it is.",
-                                run_pack);
-  add_session(pack, sessions.options().session);
-  pack.add_option("-o,--output", sessions.options().file, "Where to (default: ID.pycroscope)")->type_name("FILE");
-  add_quiet(pack, sessions.options().quiet);
+  const auto pack = sessions.add("pack",
+                                 "Make one file of a session\n\n"
+                                 "The file holds everything, sources included; `report`, `export` and `sessions show` "
+                                 "read it as it is.",
+                                 run_pack);
+  add_session(*pack.app, pack.options->session);
+  pack.app->add_option("-o,--output", pack.options->file, "Where to (default: ID.pycroscope)")->type_name("FILE");
+  add_quiet(*pack.app, pack.options->quiet);
 
-  CLI::App& unpack = sessions.add("unpack", "Put a packed session into the store and print its id", run_unpack);
-  unpack.add_option("file", sessions.options().file, "What `sessions pack` made")->type_name("FILE")->required();
-  add_quiet(unpack, sessions.options().quiet);
+  const auto unpack = sessions.add("unpack", "Put a packed session into the store and print its id", run_unpack);
+  unpack.app->add_option("file", unpack.options->file, "What `sessions pack` made")->type_name("FILE")->required();
+  add_quiet(*unpack.app, unpack.options->quiet);
 }
 
 }  // namespace

@@ -144,13 +144,12 @@ Result<int> run_top(const TopOptions& given) {
 }  // namespace
 
 void add_top(CommandLine& line) {
-  auto options = std::make_shared<TopOptions>();
-  CLI::App* command =
+  auto [command, options] =
       add_command(line, line.app, "top",
                   "Show live where a Python process spends its time\n\n"
                   "Samples it as `attach` does, and keeps nothing. Keys: f functions, l lines, t threads, "
                   "s sort, / filter, p pause, r reset, h help, q quit.",
-                  options, run_top);
+                  run_top);
   command->group("Look at running programs");
   add_record_options(*command, options->record);
   add_value(*command, "--interval", options->interval, parse_duration, "TIME", "Between two pictures (default: 1s)");

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+#include <vector>
+
 #include "client/cli/terminal.h"
 #include "client/cli/text.h"
 #include "client/cli/tree_text.h"
@@ -20,46 +23,50 @@ std::string share(int64_t part, const v1::View& view) {
   return human_share(static_cast<double>(part), static_cast<double>(whole_ns(view)));
 }
 
-Table functions_table(const v1::View& view) {
-  const v1::FunctionsTable& table = view.functions();
-  const ViewNames names(view.symbols());
+// Functions and lines have the same figures; `last` names what they are of.
+Table figures_table(std::vector<TableColumn> last) {
+  std::vector<TableColumn> columns = {{"SELF", Align::kRight},
+                                      {"TOTAL", Align::kRight},
+                                      {"SELF TIME", Align::kRight},
+                                      {"TOTAL TIME", Align::kRight},
+                                      {"SAMPLES", Align::kRight}};
+  columns.insert(columns.end(), last.begin(), last.end());
+  return Table(std::move(columns));
+}
+
+template <class Rows>
+std::vector<std::string> figures(const v1::View& view, const Rows& rows, int row) {
   const bool cpu = counts_cpu(view);
-  Table result({{"SELF", Align::kRight},
-                {"TOTAL", Align::kRight},
-                {"SELF TIME", Align::kRight},
-                {"TOTAL TIME", Align::kRight},
-                {"SAMPLES", Align::kRight},
-                {"FUNCTION", Align::kLeft, Shrink::kEnd},
-                {"WHERE", Align::kLeft, Shrink::kPath}});
-  for (int row = 0; row < table.function_size(); ++row) {
-    const uint32_t function = table.function(row);
-    const int64_t self = at(cpu ? table.self_cpu_ns() : table.self_ns(), row);
-    const int64_t total = at(cpu ? table.total_cpu_ns() : table.total_ns(), row);
-    result.add({share(self, view), share(total, view), human_duration(self), human_duration(total),
-                human_count(at(table.samples(), row)), names.function(function),
-                names.place(function, names.first_line(function))});
+  const int64_t self = at(cpu ? rows.self_cpu_ns() : rows.self_ns(), row);
+  const int64_t total = at(cpu ? rows.total_cpu_ns() : rows.total_ns(), row);
+  return {share(self, view), share(total, view), human_duration(self), human_duration(total),
+          human_count(at(rows.samples(), row))};
+}
+
+Table functions_table(const v1::View& view) {
+  const v1::FunctionsTable& rows = view.functions();
+  const ViewNames names(view.symbols());
+  Table result = figures_table({{"FUNCTION", Align::kLeft, Shrink::kEnd}, {"WHERE", Align::kLeft, Shrink::kPath}});
+  for (int row = 0; row < rows.function_size(); ++row) {
+    const uint32_t function = rows.function(row);
+    std::vector<std::string> cells = figures(view, rows, row);
+    cells.push_back(names.function(function));
+    cells.push_back(names.place(function, names.first_line(function)));
+    result.add(std::move(cells));
   }
   return result;
 }
 
 Table lines_table(const v1::View& view) {
-  const v1::LinesTable& table = view.lines();
+  const v1::LinesTable& rows = view.lines();
   const ViewNames names(view.symbols());
-  const bool cpu = counts_cpu(view);
-  Table result({{"SELF", Align::kRight},
-                {"TOTAL", Align::kRight},
-                {"SELF TIME", Align::kRight},
-                {"TOTAL TIME", Align::kRight},
-                {"SAMPLES", Align::kRight},
-                {"LINE", Align::kLeft, Shrink::kPath},
-                {"FUNCTION", Align::kLeft, Shrink::kEnd}});
-  for (int row = 0; row < table.function_size(); ++row) {
-    const uint32_t function = table.function(row);
-    const int64_t self = at(cpu ? table.self_cpu_ns() : table.self_ns(), row);
-    const int64_t total = at(cpu ? table.total_cpu_ns() : table.total_ns(), row);
-    result.add({share(self, view), share(total, view), human_duration(self), human_duration(total),
-                human_count(at(table.samples(), row)), names.place(function, at(table.line(), row)),
-                names.function(function)});
+  Table result = figures_table({{"LINE", Align::kLeft, Shrink::kPath}, {"FUNCTION", Align::kLeft, Shrink::kEnd}});
+  for (int row = 0; row < rows.function_size(); ++row) {
+    const uint32_t function = rows.function(row);
+    std::vector<std::string> cells = figures(view, rows, row);
+    cells.push_back(names.place(function, at(rows.line(), row)));
+    cells.push_back(names.function(function));
+    result.add(std::move(cells));
   }
   return result;
 }

@@ -1,13 +1,10 @@
 #include "daemon/os/file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
-#include <utility>
 
 namespace pycroscope {
 
@@ -59,29 +56,6 @@ Result<std::string> read_link(const std::string& path) {
     }
     target.resize(target.size() * 2);
   }
-}
-
-Result<MappedFile> MappedFile::map(const Fd& fd, size_t limit) {
-  struct stat status{};
-  if (::fstat(fd.get(), &status) != 0) return fail(ErrorCode::kFailed, "cannot map a file: " + errno_text(errno));
-  const auto size = static_cast<size_t>(status.st_size);
-  if (!S_ISREG(status.st_mode) || size == 0 || size > limit) {
-    return fail(ErrorCode::kFailed, "cannot map a file of " + std::to_string(size) + " bytes");
-  }
-  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (address == MAP_FAILED) return fail(ErrorCode::kFailed, "cannot map a file: " + errno_text(errno));
-  return MappedFile({static_cast<const std::byte*>(address), size});
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(bytes_, other.bytes_);
-  return *this;
-}
-
-MappedFile::~MappedFile() {
-  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
 }  // namespace pycroscope

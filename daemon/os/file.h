@@ -1,8 +1,7 @@
-// Reading files of /proc and the like, mapping files, the words for errno.
+// Reading files of /proc and the like, the words for errno.
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <string>
 
 #include "analysis/model/result.h"
@@ -24,21 +23,5 @@ Result<std::string> read_file(const std::string& path, size_t limit);
 
 // What a symbolic link says; fails as os_failure does.
 Result<std::string> read_link(const std::string& path);
-
-// A file mapped read-only and privately. The file must not shrink while it is used: that would be a SIGBUS.
-class MappedFile {
- public:
-  // Empty files and files over `limit` bytes are errors.
-  static Result<MappedFile> map(const Fd& fd, size_t limit);
-  MappedFile(MappedFile&& other) noexcept;
-  MappedFile& operator=(MappedFile&& other) noexcept;
-  ~MappedFile();
-
-  std::span<const std::byte> bytes() const { return bytes_; }
-
- private:
-  explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
-  std::span<const std::byte> bytes_;
-};
 
 }  // namespace pycroscope

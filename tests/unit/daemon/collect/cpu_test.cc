@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fstream>
 #include <set>
 #include <string_view>
 
-#include "tests/unit/daemon/collect/python_target.h"
+#include "tests/unit/daemon/collect/memory_sink.h"
+#include "tests/unit/support/python_target.h"
 
 namespace pycroscope {
 namespace {
@@ -16,17 +18,17 @@ namespace {
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-class CpuCollectorTest : public testing::TestWithParam<std::string> {
+class CpuCollectorTest : public test::OnPython {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "loading BPF programs needs root";
-    if (::access(GetParam().c_str(), X_OK) != 0) GTEST_SKIP() << "missing interpreter: " << GetParam();
+    OnPython::SetUp();
   }
 
   // Fails the test when the recording fails or too little comes of it.
   void record_script(const std::string& script, double rate, size_t samples) {
-    const PythonTarget target(GetParam(), script);
-    ASSERT_TRUE(target.is_ready());
+    test::PythonTarget target(GetParam(), script);
+    ASSERT_TRUE(target.wait_until_ready());
     const Status recorded = record(target.pid(), rate, seconds(120), sink_, samples);
     ASSERT_TRUE(recorded.has_value()) << recorded.error().message;
     ASSERT_GE(sink_.samples().size(), samples) << "of the time of the test";
@@ -181,8 +183,8 @@ TEST_P(CpuCollectorTest, ThreadsBornLaterAreSeenAndNamed) {
 }
 
 TEST_P(CpuCollectorTest, RecordedAndLostAddUpToTheTimeOnTheCpu) {
-  const PythonTarget target(GetParam(), "print('ready', flush=True)\nwhile True: pass\n");
-  ASSERT_TRUE(target.is_ready());
+  test::PythonTarget target(GetParam(), "print('ready', flush=True)\nwhile True: pass\n");
+  ASSERT_TRUE(target.wait_until_ready());
   const auto cpu_seconds = [&] {
     std::ifstream file("/proc/" + std::to_string(target.pid()) + "/schedstat");
     double nanoseconds = 0;
@@ -233,17 +235,13 @@ TEST_P(CpuCollectorTest, TimeInCIsTheCallersTime) {
   }
 }
 
-std::string test_name(const testing::TestParamInfo<std::string>& interpreter) {
-  std::string name = interpreter.param;
-  std::ranges::replace_if(name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
-  return name;
-}
-INSTANTIATE_TEST_SUITE_P(Python, CpuCollectorTest, testing::ValuesIn(python_interpreters()), test_name);
+PYC_ON_EVERY_PYTHON(CpuCollectorTest);
 
 TEST(CpuCollector, RefusesRatesOutOfRange) {
-  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "missing interpreter: /usr/bin/python3";
-  const PythonTarget target("/usr/bin/python3", "print('ready', flush=True)\nwhile True: pass\n");
-  ASSERT_TRUE(target.is_ready());
+  const test::TestPython python = test::test_pythons().front();
+  if (!python.is_there()) GTEST_SKIP() << "missing interpreter: " << python.executable;
+  test::PythonTarget target(python, "print('ready', flush=True)\nwhile True: pass\n");
+  ASSERT_TRUE(target.wait_until_ready());
   for (const double rate : {0.0, -1.0, 20'000.0}) {
     MemorySink sink;
     const Status refused = record(target.pid(), rate, seconds(0), sink);

@@ -1,15 +1,7 @@
-// Running Python processes for tests of the collectors, and an EventSink in memory to record them into.
+// An EventSink in memory, and recording a Python process into it.
 #pragma once
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,61 +9,10 @@
 #include <vector>
 
 #include "daemon/collect/collector.h"
-#include "daemon/os/fd.h"
 #include "daemon/python/interpreter.h"
 #include "daemon/target/live_memory.h"
 
 namespace pycroscope {
-
-// Executables of the interpreters under test: Debian's, and those of PYCROSCOPE_TEST_PYTHONS (colon-separated).
-inline std::vector<std::string> python_interpreters() {
-  std::vector<std::string> all{"/usr/bin/python3"};
-  const char* more = std::getenv("PYCROSCOPE_TEST_PYTHONS");
-  std::string rest = more ? more : "";
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find(':'), rest.size());
-    if (end != 0) all.push_back(rest.substr(0, end));
-    rest.erase(0, end + 1);
-  }
-  return all;
-}
-
-// A child that runs `script`, killed at the end. The constructor waits until the script has printed a line.
-class PythonTarget {
- public:
-  PythonTarget(const std::string& interpreter, const std::string& script) {
-    script_ = std::filesystem::temp_directory_path() / ("pyc_target_" + std::to_string(::getpid()) + ".py");
-    std::ofstream(script_) << script;
-    int ready[2];
-    if (::pipe2(ready, O_CLOEXEC) != 0) std::abort();
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::dup2(ready[1], STDOUT_FILENO);
-      ::execl(interpreter.c_str(), interpreter.c_str(), script_.c_str(), nullptr);
-      ::_exit(127);
-    }
-    ::close(ready[1]);
-    output_.reset(ready[0]);
-    char byte = 0;
-    is_ready_ = ::read(ready[0], &byte, 1) == 1;
-  }
-  PythonTarget(const PythonTarget&) = delete;
-  ~PythonTarget() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    std::filesystem::remove(script_);
-  }
-
-  pid_t pid() const { return pid_; }
-  bool is_ready() const { return is_ready_; }
-  const std::filesystem::path& script() const { return script_; }
-
- private:
-  std::filesystem::path script_;
-  pid_t pid_ = -1;
-  Fd output_;  // open as long as the target may write to it
-  bool is_ready_ = false;
-};
 
 class MemorySink final : public EventSink {
  public:
