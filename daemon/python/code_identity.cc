@@ -30,6 +30,11 @@ Result<uint64_t> text_identity(const TargetMemory& memory, const pyc_layout& lay
 
 }  // namespace
 
+Result<uint64_t> bytecode_size(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code) {
+  PYC_TRY(const auto units, memory.read<uint64_t>(code + layout.var_size));
+  return units * 2;
+}
+
 Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code) {
   const size_t size = layout.code_identity_end - layout.code_identity_begin;
   if (layout.code_identity_end < layout.code_identity_begin || size > kIdentityBytes)
@@ -42,8 +47,8 @@ Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& lay
     PYC_TRY(const auto version, memory.read<uint32_t>(code + layout.code_version));
     if (version != 0) return h;
   }
-  PYC_TRY(const auto bytecode_size, memory.read<uint64_t>(code + layout.var_size));
-  h = pyc_mix(h, bytecode_size);
+  PYC_TRY(const auto size_of_bytecode, bytecode_size(memory, layout, code));
+  h = pyc_mix(h, size_of_bytecode);
   for (const uint16_t field : {layout.code_name, layout.code_qualname, layout.code_filename}) {
     PYC_TRY(const auto object, memory.read_pointer(code + field));
     PYC_TRY(const auto text, text_identity(memory, layout, object));

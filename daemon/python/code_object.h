@@ -45,4 +45,7 @@ Result<CodeInfo> decode_code(const TargetMemory& memory, const pyc_layout& layou
 // The identity that BPF programs compute (bpf/include/code_identity.h), computed from `memory`.
 Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code);
 
+// Of a code object's bytecode, in bytes.
+Result<uint64_t> bytecode_size(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress code);
+
 }  // namespace pycroscope

@@ -88,6 +88,11 @@ Result<PythonThread> read_thread(const TargetMemory& memory, const pyc_layout& l
 
 }  // namespace
 
+Result<PythonThread> walk_thread(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress tstate,
+                                 size_t max_frames) {
+  return read_thread(memory, layout, tstate, 0, max_frames);
+}
+
 Result<std::vector<PythonThread>> walk_threads(const TargetMemory& memory, const PythonRuntime& python,
                                                size_t max_frames) {
   const pyc_layout& layout = python.layout;

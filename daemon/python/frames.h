@@ -32,4 +32,9 @@ struct PythonThread {
 Result<std::vector<PythonThread>> walk_threads(const TargetMemory& memory, const PythonRuntime& python,
                                                size_t max_frames);
 
+// The one whose thread state is at `tstate`; its interpreter is not looked up. Over memory that moves, what comes out
+// is no better than what was read: callers compare.
+Result<PythonThread> walk_thread(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress tstate,
+                                 size_t max_frames);
+
 }  // namespace pycroscope

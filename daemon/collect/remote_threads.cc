@@ -1,0 +1,92 @@
+#include "daemon/collect/remote_threads.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "daemon/os/clock.h"
+#include "daemon/os/file.h"
+#include "daemon/python/frames.h"
+#include "daemon/target/page_cache.h"
+#include "daemon/target/proc_text.h"
+#include "daemon/target/thread_files.h"
+
+namespace pycroscope {
+namespace {
+
+constexpr int64_t kFirstPauseNs = 2'000'000, kLongestPauseNs = 1'000'000'000;
+constexpr size_t kStatusLimit = 1 << 20;
+
+// Where struct pthread has the kernel's id of its thread, on x86-64: musl's src/internal/pthread_impl.h, glibc's
+// nptl/descr.h. In glibc the former is part of a random number.
+constexpr uint64_t kMuslTid = 48, kGlibcTid = 720;
+
+}  // namespace
+
+uint64_t RemoteThreads::own_tid(pid_t tid) {
+  const auto [known, is_new] = own_tids_.try_emplace(tid, static_cast<uint64_t>(tid));
+  if (!is_new) return known->second;
+  // The last number is that of the innermost namespace, in which the thread lives.
+  const auto status = read_file(fmt::format("/proc/{}/task/{}/status", process_.pid(), tid), kStatusLimit);
+  const auto ids = status_numbers(status.value_or(""), "NSpid");
+  if (!ids.empty()) known->second = ids.back();
+  return known->second;
+}
+
+uint64_t RemoteThreads::tid_of_pthread(uint64_t thread_id) {
+  if (!all_own_tids_) {
+    all_own_tids_.emplace();
+    for (const pid_t tid : thread_ids(process_.pid())) all_own_tids_->insert(own_tid(tid));
+  }
+  for (const uint64_t offset : {kMuslTid, kGlibcTid}) {
+    const auto tid = memory_.read<uint32_t>(RemoteAddress(thread_id + offset));
+    if (tid && all_own_tids_->contains(*tid)) return *tid;
+  }
+  return 0;
+}
+
+void RemoteThreads::forget(pid_t tid) {
+  by_own_tid_.erase(own_tid(tid));
+  own_tids_.erase(tid);
+  missing_.erase(tid);
+}
+
+Status RemoteThreads::look() {
+  const PageCache pages(memory_);
+  PYC_TRY(const auto threads, walk_threads(pages, python_, 0));
+  by_own_tid_.clear();
+  all_own_tids_.reset();
+  for (const PythonThread& thread : threads) {
+    const uint64_t tid = thread.native_id != 0 ? thread.native_id : tid_of_pthread(thread.thread_id);
+    by_own_tid_.try_emplace(tid, RemoteThread{thread.tstate, thread.thread_id});
+  }
+  return {};
+}
+
+Result<std::optional<RemoteThread>> RemoteThreads::find(pid_t tid) {
+  const uint64_t own = own_tid(tid);
+  if (const auto known = by_own_tid_.find(own); known != by_own_tid_.end()) return known->second;
+  const int64_t now = monotonic_ns();
+  Missing& missing = missing_.try_emplace(tid, Missing{.next_look_ns = 0, .pause_ns = kFirstPauseNs}).first->second;
+  if (now < missing.next_look_ns) return std::nullopt;
+  missing.next_look_ns = now + missing.pause_ns;
+  missing.pause_ns = std::min(2 * missing.pause_ns, kLongestPauseNs);
+  PYC_CHECK(look());
+  const auto found = by_own_tid_.find(own);
+  if (found == by_own_tid_.end()) return std::nullopt;
+  missing_.erase(tid);
+  return found->second;
+}
+
+bool RemoteThreads::holds(const TargetMemory& memory, const RemoteThread& thread) const {
+  const pyc_layout& layout = python_.layout;
+  const auto id = memory.read<uint64_t>(thread.tstate + layout.thread_id);
+  const auto previous = memory.read_pointer(thread.tstate);
+  const auto interpreter = memory.read_pointer(thread.tstate + layout.thread_interp);
+  if (!id || !previous || !interpreter || *id != thread.thread_id) return false;
+  const auto link = memory.read_pointer(*previous ? *previous + layout.thread_next
+                                                  : *interpreter + layout.interpreter_threads_head);
+  return link && *link == thread.tstate;
+}
+
+}  // namespace pycroscope

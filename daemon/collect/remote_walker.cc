@@ -1,0 +1,158 @@
+#include "daemon/collect/remote_walker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/collect/code_capture.h"
+#include "daemon/python/code_object.h"
+
+namespace pycroscope {
+namespace {
+
+// A stack that changes all the time is tried again, so that what runs fast is seen nearly as often as what runs slowly.
+constexpr int kAttempts = 8;
+constexpr size_t kMaxKnown = 1 << 18;
+
+// Both times the same functions at the same places, but that the leaf runs on.
+bool agree(const std::vector<PythonFrame>& first, const std::vector<PythonFrame>& second) {
+  const auto is_same = [&](const PythonFrame& a, const PythonFrame& b) {
+    return a.frame == b.frame && a.code == b.code && (a.offset == b.offset || &a == first.data());
+  };
+  return std::ranges::equal(first, second, is_same);
+}
+
+// Whether the walk came to an end or to the limit.
+bool is_complete(const Result<PythonThread>& thread) {
+  return thread && (!thread->truncated || thread->frames.size() == PYC_MAX_FRAMES);
+}
+
+}  // namespace
+
+RemoteWalker::RemoteWalker(const Process& process, const TargetMemory& memory, const PythonRuntime& python)
+    : memory_(memory),
+      python_(python),
+      pid_(process.pid()),
+      threads_(process, memory, python),
+      first_(memory),
+      second_(memory),
+      rest_(memory) {}
+
+void RemoteWalker::forget(pid_t tid) {
+  threads_.forget(tid);
+  habits_.erase(tid);
+}
+
+void RemoteWalker::capture(const Habits& habits) {
+  first_.restart(habits.stack.expected());
+  second_.restart(habits.stack.expected());
+  rest_.restart(habits.rest.expected());
+  ranges_.clear();
+  for (PageSnapshot* snapshot : {&first_, &second_, &rest_}) snapshot->expect(ranges_);
+  const bool captured = memory_.read_ranges(ranges_).has_value();
+  for (PageSnapshot* snapshot : {&first_, &second_, &rest_}) {
+    if (captured)
+      snapshot->capture();
+    else
+      snapshot->restart({});
+  }
+}
+
+pyc_error RemoteWalker::read_stack(const RemoteThread& thread) {
+  const auto first = walk_thread(first_, python_.layout, thread.tstate, PYC_MAX_FRAMES);
+  auto second = walk_thread(second_, python_.layout, thread.tstate, PYC_MAX_FRAMES);
+  if (!is_complete(first) || !is_complete(second)) return PYC_ERROR_FRAME_READ;
+  if (!agree(first->frames, second->frames)) return PYC_ERROR_BAD_FRAME;
+  walked_ = *std::move(second);
+  return PYC_OK;
+}
+
+std::expected<RemoteWalker::Identified, pyc_error> RemoteWalker::identify(RemoteAddress code) {
+  const pyc_layout& layout = python_.layout;
+  const auto type = rest_.read_pointer(code + layout.object_type);
+  const auto identity = code_identity(rest_, layout, code);
+  const auto size = bytecode_size(rest_, layout, code);
+  if (!type || !identity || !size) return std::unexpected(PYC_ERROR_CODE_READ);
+  if (python_.code_type && *type != python_.code_type) return std::unexpected(PYC_ERROR_BAD_CODE);
+  const auto [known, is_unknown] = known_.try_emplace(code.address(), *identity);
+  if (is_unknown || std::exchange(known->second, *identity) != *identity) return std::unexpected(PYC_ERROR_BAD_CODE);
+  return Identified{*identity, *size};
+}
+
+// All frames, also when one fails, so that the next attempt knows all code objects.
+pyc_error RemoteWalker::identify(RemoteStack& stack) {
+  identified_.clear();
+  if (known_.size() > kMaxKnown) known_.clear();
+  pyc_error failure = PYC_OK;
+  for (const PythonFrame& frame : walked_.frames) {
+    auto code = identified_.find(frame.code.address());
+    if (code == identified_.end()) code = identified_.emplace(frame.code.address(), identify(frame.code)).first;
+    if (!code->second) {
+      failure = code->second.error();
+      continue;
+    }
+    const bool fits = frame.offset >= -2 && frame.offset < static_cast<int64_t>(code->second->bytecode_size);
+    if (!fits) failure = PYC_ERROR_BAD_FRAME;
+    stack.frames.push_back({.identity = code->second->identity, .offset = frame.offset, .reserved = 0});
+  }
+  return failure;
+}
+
+void RemoteWalker::read_gil(const RemoteThread& thread, RemoteStack& stack) const {
+  const auto gil = read_gil_of(rest_, python_, thread.tstate);
+  if (!gil) return;
+  stack.gil = *gil;
+  if (gil->holder == thread.tstate) stack.sample.flags |= PYC_SAMPLE_HOLDS_GIL;
+}
+
+RemoteWalker::Outcome RemoteWalker::attempt(const RemoteThread& thread, Habits& habits, RemoteStack& stack) {
+  stack.frames.clear();
+  capture(habits);
+  error_ = read_stack(thread);
+  const bool is_held = threads_.holds(rest_, thread);
+  if (is_held) read_gil(thread, stack);
+  if (error_ == PYC_OK) error_ = identify(stack);
+  habits.stack.learn(second_);
+  habits.rest.learn(rest_);
+  if (!is_held) return Outcome::kOtherThread;
+  return error_ == PYC_OK ? Outcome::kDone : Outcome::kAgain;
+}
+
+void RemoteWalker::visit_codes(const RecordVisitor& visit, const RemoteStack& stack) {
+  for (size_t i = 0; i < stack.frames.size(); ++i) {
+    const uint64_t identity = stack.frames[i].identity;
+    if (visited_.contains(identity)) continue;
+    const auto record = capture_code(memory_, python_.layout, pid_, walked_.frames[i].code, identity);
+    if (!record) continue;
+    visited_.insert(identity);
+    visit(*record);
+  }
+}
+
+pyc_error RemoteWalker::walk(pid_t tid, const RecordVisitor& visit, RemoteStack& stack) {
+  stack.sample = {};
+  stack.sample.type = PYC_RECORD_SAMPLE;
+  stack.sample.flags = PYC_SAMPLE_NO_PYTHON;
+  stack.sample.tgid = static_cast<uint32_t>(pid_);
+  stack.sample.tid = static_cast<uint32_t>(tid);
+  stack.sample.wait_syscall = PYC_NO_SYSCALL;
+  stack.frames.clear();
+  stack.gil.reset();
+  for (int i = 0; i < kAttempts; ++i) {
+    const auto thread = threads_.find(tid);
+    if (!thread) return PYC_ERROR_THREAD_LIST;
+    if (!*thread) return PYC_OK;
+    stack.sample.flags = 0;
+    stack.sample.thread_id = (*thread)->thread_id;
+    const Outcome outcome = attempt(**thread, habits_[tid], stack);
+    if (outcome == Outcome::kOtherThread) forget(tid);
+    if (outcome != Outcome::kDone) continue;
+    visit_codes(visit, stack);
+    stack.sample.frame_count = static_cast<uint32_t>(stack.frames.size());
+    if (stack.frames.empty()) stack.sample.flags |= PYC_SAMPLE_NO_PYTHON;
+    if (walked_.truncated) stack.sample.flags |= PYC_SAMPLE_TRUNCATED;
+    return PYC_OK;
+  }
+  return error_ == PYC_OK ? PYC_ERROR_THREAD_LIST : error_;
+}
+
+}  // namespace pycroscope

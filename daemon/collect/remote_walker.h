@@ -1,0 +1,78 @@
+// The stack of one thread of a running process by reads from outside: nothing is stopped or written. All that a stack
+// consists of is read twice by one system call, and only what is the same both times counts as a stack.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "bpf/include/records.h"
+#include "daemon/collect/remote_threads.h"
+#include "daemon/collect/stack_source.h"
+#include "daemon/python/frames.h"
+#include "daemon/python/gil.h"
+#include "daemon/python/interpreter.h"
+#include "daemon/target/page_snapshot.h"
+#include "daemon/target/process.h"
+
+namespace pycroscope {
+
+struct RemoteStack {
+  pyc_sample sample{};            // complete but for times, the instruction and what the thread waits for
+  std::vector<pyc_frame> frames;  // leaf first, sample.frame_count of them
+  std::optional<GilState> gil;    // that the thread needs, where it could be read
+};
+
+// One owner thread. What it is given must outlive it.
+class RemoteWalker {
+ public:
+  RemoteWalker(const Process& process, const TargetMemory& memory, const PythonRuntime& python);
+
+  // Why there is no stack, or PYC_OK. `visit` gets a PYC_RECORD_CODE for each code object that comes for the first
+  // time. A thread without Python frames has an empty stack with PYC_SAMPLE_NO_PYTHON.
+  pyc_error walk(pid_t tid, const RecordVisitor& visit, RemoteStack& stack);
+  // The thread has ended.
+  void forget(pid_t tid);
+
+ private:
+  struct Habits {
+    PageHabit stack, rest;
+  };
+  struct Identified {
+    uint64_t identity;
+    uint64_t bytecode_size;
+  };
+  enum class Outcome { kDone, kAgain, kOtherThread };
+
+  Outcome attempt(const RemoteThread& thread, Habits& habits, RemoteStack& stack);
+  void capture(const Habits& habits);
+  pyc_error read_stack(const RemoteThread& thread);
+  pyc_error identify(RemoteStack& stack);
+  std::expected<Identified, pyc_error> identify(RemoteAddress code);
+  void read_gil(const RemoteThread& thread, RemoteStack& stack) const;
+  void visit_codes(const RecordVisitor& visit, const RemoteStack& stack);
+
+  const TargetMemory& memory_;
+  const PythonRuntime& python_;
+  const pid_t pid_;
+  RemoteThreads threads_;
+  std::unordered_map<pid_t, Habits> habits_;
+  PageSnapshot first_, second_;  // of what a stack consists of
+  PageSnapshot rest_;            // of what it leads to
+  std::vector<TargetMemory::Range> ranges_;
+  // Of the last attempt:
+  pyc_error error_ = PYC_OK;
+  PythonThread walked_;
+  std::unordered_map<uint64_t, std::expected<Identified, pyc_error>> identified_;  // by address
+  // By address, in the last attempt that saw it: a code object that is now as it was before the stack was read has been
+  // there all the time.
+  std::unordered_map<uint64_t, uint64_t> known_;
+  std::unordered_set<uint64_t> visited_;  // identities
+};
+
+}  // namespace pycroscope

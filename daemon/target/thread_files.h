@@ -1,0 +1,50 @@
+// What the kernel says of a thread while it goes on: files of /proc/PID/task/TID, kept open because they are read at
+// each tick.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "analysis/model/result.h"
+#include "daemon/os/fd.h"
+
+namespace pycroscope {
+
+// The threads of a process; empty when it has ended.
+std::vector<pid_t> thread_ids(pid_t pid);
+
+struct ThreadTimes {
+  uint64_t on_cpu_ns = 0;  // of a thread that runs, up to the scheduler's last tick
+  uint64_t turns = 0;      // on a CPU
+  bool operator==(const ThreadTimes&) const = default;
+};
+
+struct ThreadState {
+  bool runs = false;              // on a CPU or ready to
+  std::optional<uint32_t> syscall;  // that it waits in; nothing: in none (a page fault), or not known
+  uint64_t argument = 0;            // of the call, the first
+  uint64_t instruction = 0;         // its address in the program, 0: not known
+};
+
+// One owner thread.
+class ThreadFiles {
+ public:
+  // kTargetGone when there is no such thread.
+  static Result<ThreadFiles> open(pid_t pid, pid_t tid);
+
+  // Nothing: the thread has ended.
+  std::optional<ThreadTimes> times() const;
+  std::optional<ThreadState> state() const;
+
+ private:
+  ThreadFiles(Fd schedstat, Fd syscall, Fd stat)
+      : schedstat_(std::move(schedstat)), syscall_(std::move(syscall)), stat_(std::move(stat)) {}
+  Fd schedstat_;
+  Fd syscall_;  // none where the kernel does not let us
+  Fd stat_;     // instead
+};
+
+}  // namespace pycroscope
