@@ -48,7 +48,7 @@ class JsonWriter {
   Status write() {
     out_ = "{\"format\": \"pycroscope-samples\", \"version\": 1,\n\"session\": ";
     append_session();
-    fmt::format_to(std::back_inserter(out_), ",\n\"weights\": \"{}\"", context_.knows().cpu() ? "cpu" : "wall");
+    fmt::format_to(std::back_inserter(out_), ",\n\"weights\": \"{}\"", context_.knows().wall() ? "wall" : "cpu");
     PYC_CHECK(write_list("files", mark_.files, [&](uint32_t i) {
       append_json_string(out_, symbols_.string(symbols_.file(FileId{i}).path));
     }));

@@ -38,7 +38,7 @@ class ProfileBuilder {
       type.set_unit(text(unit));
     };
     // "cpu" and "wall" are what pprof's own profilers call these.
-    std::string_view time = context.knows().cpu() ? "cpu" : "wall";
+    std::string_view time = context.knows().wall() ? "wall" : "cpu";
     set(*profile_.add_sample_type(), "samples", "count");
     set(*profile_.add_sample_type(), time, "nanoseconds");
     set(*profile_.mutable_period_type(), time, "nanoseconds");

@@ -30,7 +30,8 @@ using ThreadRuns = std::map<uint32_t, std::vector<Run>>;  // by ThreadId
 Result<ThreadRuns> runs_in_time(const PassContext& context) {
   const v1::ViewFilter& filter = context.request().filter();
   PYC_TRY(EventFilter range, time_range(filter));
-  SampleFilter wanted(context.symbols(), filter);
+  const SampleFilter wanted(context.symbols(), filter);
+  const SampleWeights weight_of(context.symbols());
   std::vector<uint8_t> selected = context.stack_selection();
   ThreadRuns threads;
   size_t count = 0;
@@ -42,7 +43,7 @@ Result<ThreadRuns> runs_in_time(const PassContext& context) {
         runs.push_back({StackId{batch.stack[i]}, {}});
         ++count;
       }
-      runs.back().weight += {1, batch.weight_ns[i]};
+      runs.back().weight += weight_of(batch, i);
     }
   }));
   if (count <= kMaxRuns) return threads;

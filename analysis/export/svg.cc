@@ -168,7 +168,7 @@ class FlameGraph {
     text += amount_text(all.samples, {"samples", false});
     if (all.ns > 0)
       text += fmt::format(" · {} of {}", amount_text(static_cast<uint64_t>(all.ns), {"", true}),
-                          header.knows().cpu() ? "CPU time" : "wall time");
+                          header.knows().wall() ? "wall time" : "CPU time");
     text += fmt::format(" in {}", amount_text(static_cast<uint64_t>(header.to_ns() - header.from_ns()), {"", true}));
     if (header.loss().lost()) text += fmt::format(" · {} samples lost", header.loss().lost());
     return text;

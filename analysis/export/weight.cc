@@ -10,10 +10,11 @@ namespace pycroscope {
 
 Result<ExportWeight> export_weight(const PassContext& context, std::string_view wanted, std::string_view fallback) {
   std::vector<ExportWeight> known = {{"samples", false}};
-  if (context.knows().wall()) known.push_back({"time", true});
-  if (context.knows().cpu()) known.push_back({"cpu-time", true});
+  const v1::Knows knows = context.knows();
+  if (knows.wall()) known.push_back({"time", true});
+  if (knows.cpu()) known.push_back({"cpu-time", true, &Weight::cpu_ns});
   if (wanted.empty()) wanted = fallback;
-  if (wanted.empty()) return known.back();
+  if (wanted.empty()) return known[1];
   auto it = std::ranges::find(known, wanted, &ExportWeight::name);
   if (it != known.end()) return *it;
   std::vector<std::string_view> names;

@@ -12,9 +12,10 @@
 namespace pycroscope {
 
 struct ExportWeight {
-  std::string_view name;  // as on the command line
-  bool time = false;      // nanoseconds, else samples
-  uint64_t of(const Weight& w) const { return time ? static_cast<uint64_t>(w.ns) : w.samples; }
+  std::string_view name;               // as on the command line
+  bool time = false;                   // nanoseconds, else samples
+  int64_t Weight::* ns = &Weight::ns;  // where it is time: which
+  uint64_t of(const Weight& w) const { return time ? static_cast<uint64_t>(w.*ns) : w.samples; }
 };
 
 // The weight asked for; where none was, `fallback`: "samples", or "" for the time that the session knows. kInvalid,

@@ -60,7 +60,8 @@ struct Stack {
 
 struct TracedProcess {
   int32_t pid = 0;
-  StringId command{};  // arguments joined by spaces
+  StringId command{};   // arguments joined by spaces
+  uint32_t parent = 0;  // of the session's processes: index + 1, 0 none
   bool operator==(const TracedProcess&) const = default;
 };
 
@@ -85,6 +86,7 @@ class Symbols {
   FunctionId intern_function(const Function& function);
   LocationId intern_location(const Location& location);
   StackId intern_stack(StackId parent, LocationId location);
+  // A process that executes another program is another one from then on.
   ProcessId intern_process(const TracedProcess& process);
   // A thread is (process, tid, incarnation): a new id each time it is called.
   ThreadId add_thread(ProcessId process, int32_t tid, StringId name);

@@ -74,9 +74,10 @@ const CallTrie& PassContext::calls(bool lines) {
 v1::Knows PassContext::knows() const {
   v1::SampleMode mode = reader_.session().config().mode();
   v1::Knows knows;
-  knows.set_cpu(mode == v1::SAMPLE_MODE_CPU);
+  knows.set_cpu(mode == v1::SAMPLE_MODE_CPU || mode == v1::SAMPLE_MODE_WALL);
   knows.set_wall(mode == v1::SAMPLE_MODE_WALL || mode == v1::SAMPLE_MODE_GIL);
-  knows.set_gil(mode == v1::SAMPLE_MODE_GIL);
+  knows.set_gil(mode == v1::SAMPLE_MODE_WALL || mode == v1::SAMPLE_MODE_GIL);
+  knows.set_off_cpu(mode == v1::SAMPLE_MODE_WALL);
   return knows;
 }
 
@@ -97,7 +98,7 @@ v1::ViewHeader PassContext::header() const {
   for (const StackWeight& s : stacks_) total += s.weight;
   header.set_total_samples(total.samples);
   *header.mutable_knows() = knows();
-  if (knows().cpu()) header.set_total_cpu_ns(total.ns);
+  if (knows().cpu()) header.set_total_cpu_ns(total.cpu_ns);
   if (knows().wall()) header.set_total_wall_ns(total.ns);
   return header;
 }

@@ -47,7 +47,7 @@ Status fill_edges(PassContext& context, EdgeEnd end, v1::View& view) {
     table.add_other(symbols.function(row.other));
     table.add_samples(row.total.samples);
     if (knows.wall()) table.add_total_ns(row.total.ns);
-    if (knows.cpu()) table.add_total_cpu_ns(row.total.ns);
+    if (knows.cpu()) table.add_total_cpu_ns(row.total.cpu_ns);
   });
 }
 

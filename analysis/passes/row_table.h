@@ -44,8 +44,8 @@ Status fill_rows(const PassContext& context, std::vector<Row> rows, v1::View& vi
 template <class Table>
 void add_times(Table& table, const v1::Knows& knows, const Weight& self, const Weight& total) {
   if (knows.cpu()) {
-    table.add_self_cpu_ns(self.ns);
-    table.add_total_cpu_ns(total.ns);
+    table.add_self_cpu_ns(self.cpu_ns);
+    table.add_total_cpu_ns(total.cpu_ns);
   }
   if (knows.wall()) {
     table.add_self_ns(self.ns);

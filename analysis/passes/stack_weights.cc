@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "analysis/model/labels.h"
 #include "analysis/passes/dense_index.h"
 
 namespace pycroscope {
@@ -26,14 +27,14 @@ bool labels_wanted(const Symbols& symbols, std::span<const Label> labels, const 
 
 class Counter {
  public:
-  explicit Counter(SampleFilter wanted) : wanted_(std::move(wanted)) {}
+  Counter(const Symbols& symbols, const v1::ViewFilter& filter) : wanted_(symbols, filter), weight_of_(symbols) {}
 
   void add(const SampleColumns& batch) {
     for (size_t i = 0; i < batch.size(); ++i) {
       if (!wanted_(batch, i)) continue;
       uint32_t id = index_({batch.stack[i], batch.thread[i], batch.label_set[i]});
       if (id == weights_.size()) weights_.emplace_back();
-      weights_[id] += {1, batch.weight_ns[i]};
+      weights_[id] += weight_of_(batch, i);
     }
   }
 
@@ -49,6 +50,7 @@ class Counter {
 
  private:
   SampleFilter wanted_;
+  SampleWeights weight_of_;
   DenseIndex index_;
   std::vector<Weight> weights_;
 };
@@ -63,6 +65,17 @@ SampleFilter::SampleFilter(const Symbols& symbols, const v1::ViewFilter& filter)
     label_sets_.push_back(labels_wanted(symbols, symbols.labels(LabelSetId{i}), filter));
 }
 
+SampleWeights::SampleWeights(const Symbols& symbols) {
+  for (uint32_t i = 0; i < symbols.mark().label_sets; ++i)
+    on_cpu_.push_back(label_value(symbols, LabelSetId{i}, kWaitLabel).empty());
+}
+
+std::string_view label_value(const Symbols& symbols, LabelSetId labels, std::string_view key) {
+  for (const Label& label : symbols.labels(labels))
+    if (symbols.string(label.key) == key) return symbols.string(label.value);
+  return {};
+}
+
 Result<EventFilter> time_range(const v1::ViewFilter& filter) {
   EventFilter range;
   range.from_ns = std::max<int64_t>(filter.from_ns(), 0);
@@ -74,7 +87,7 @@ Result<EventFilter> time_range(const v1::ViewFilter& filter) {
 
 Result<std::vector<StackWeight>> count_stacks(const EventReader& reader, const v1::ViewFilter& filter) {
   PYC_TRY(EventFilter range, time_range(filter));
-  Counter counter(SampleFilter(reader.symbols(), filter));
+  Counter counter(reader.symbols(), filter);
   PYC_CHECK(reader.samples(range, [&](const SampleColumns& batch) { counter.add(batch); }));
   return counter.take();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "analysis/model/events.h"
@@ -13,16 +14,19 @@ namespace pycroscope {
 
 struct Weight {
   uint64_t samples = 0;
-  int64_t ns = 0;  // CPU time or elapsed time, as the session's mode says
+  int64_t ns = 0;      // elapsed time, or CPU time where that is all that the session's mode tells
+  int64_t cpu_ns = 0;  // the part of it on a CPU
 
   Weight& operator+=(const Weight& other) {
     samples += other.samples;
     ns += other.ns;
+    cpu_ns += other.cpu_ns;
     return *this;
   }
   Weight& operator-=(const Weight& other) {
     samples -= other.samples;
     ns -= other.ns;
+    cpu_ns -= other.cpu_ns;
     return *this;
   }
   bool operator==(const Weight&) const = default;
@@ -49,6 +53,22 @@ class SampleFilter {
  private:
   std::vector<uint8_t> threads_, label_sets_;  // by id
 };
+
+// What one sample weighs.
+class SampleWeights {
+ public:
+  explicit SampleWeights(const Symbols& symbols);
+  Weight operator()(const SampleColumns& batch, size_t i) const {
+    const int64_t ns = batch.weight_ns[i];
+    return {1, ns, on_cpu_[batch.label_set[i]] ? ns : 0};
+  }
+
+ private:
+  std::vector<uint8_t> on_cpu_;  // by label set
+};
+
+// The value that a label set has for `key`, empty when it has none.
+std::string_view label_value(const Symbols& symbols, LabelSetId labels, std::string_view key);
 
 // The weights of the samples in the filter's range, threads and labels, in the order of their first appearance.
 Result<std::vector<StackWeight>> count_stacks(const EventReader& reader, const v1::ViewFilter& filter);

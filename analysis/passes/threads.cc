@@ -1,4 +1,5 @@
 // What each thread did.
+#include "analysis/model/labels.h"
 #include "analysis/passes/row_table.h"
 
 namespace pycroscope {
@@ -7,14 +8,22 @@ namespace {
 struct ThreadRow {
   ThreadId thread{};
   Weight self, total;  // equal: a thread has no callees
+  int64_t gil_held_ns = 0, gil_wait_ns = 0;
 };
 
 std::vector<ThreadRow> thread_rows(const PassContext& context) {
-  std::vector<Weight> weights(context.symbols().mark().threads);
-  for (const StackWeight& s : context.stacks_with_selected()) weights[index(s.thread)] += s.weight;
-  std::vector<ThreadRow> rows;
-  for (uint32_t i = 0; i < weights.size(); ++i)
-    if (weights[i].samples) rows.push_back({ThreadId{i}, weights[i], weights[i]});
+  const Symbols& symbols = context.symbols();
+  const bool all_hold_gil = context.reader().session().config().mode() == v1::SAMPLE_MODE_GIL;
+  std::vector<ThreadRow> rows(symbols.mark().threads);
+  for (const StackWeight& s : context.stacks_with_selected()) {
+    ThreadRow& row = rows[index(s.thread)];
+    row.thread = s.thread;
+    row.total += s.weight;
+    if (all_hold_gil || label_value(symbols, s.labels, kGilLabel) == kGilHeld) row.gil_held_ns += s.weight.ns;
+    if (label_value(symbols, s.labels, kWaitLabel) == kWaitForGil) row.gil_wait_ns += s.weight.ns;
+  }
+  std::erase_if(rows, [](const ThreadRow& row) { return row.total.samples == 0; });
+  for (ThreadRow& row : rows) row.self = row.total;
   return rows;
 }
 
@@ -31,8 +40,10 @@ Status pass_threads(PassContext& context, v1::View& view) {
     v1::ThreadsTable& table = *v.mutable_threads();
     table.add_thread(symbols.thread(row.thread));
     table.add_samples(row.total.samples);
-    if (knows.cpu()) table.add_on_cpu_ns(row.total.ns);
-    if (knows.gil()) table.add_gil_held_ns(row.total.ns);
+    if (knows.cpu()) table.add_on_cpu_ns(row.total.cpu_ns);
+    if (knows.off_cpu()) table.add_off_cpu_ns(row.total.ns - row.total.cpu_ns);
+    if (knows.gil()) table.add_gil_held_ns(row.gil_held_ns);
+    if (knows.off_cpu()) table.add_gil_wait_ns(row.gil_wait_ns);
   });
 }
 

@@ -1,5 +1,8 @@
 #include "analysis/passes/view_symbols.h"
 
+#include <ranges>
+#include <vector>
+
 #include "analysis/passes/json.h"
 
 namespace pycroscope {
@@ -56,12 +59,23 @@ uint32_t ViewSymbols::frame(FunctionId function_id, uint32_t line) {
   });
 }
 
+// With its ancestors, which come first; without recursion, since a chain of them may be long.
 uint32_t ViewSymbols::process(ProcessId id) {
+  std::vector<ProcessId> line{id};
+  while (!processes_.contains(index(line.back())) && symbols_.process(line.back()).parent != 0)
+    line.push_back(ProcessId{symbols_.process(line.back()).parent - 1});
   v1::Processes& processes = *table_.mutable_processes();
-  return number(processes_, index(id), processes.pid_size(), [&] {
-    processes.add_pid(symbols_.process(id).pid);
-    processes.add_command(text(symbols_.string(symbols_.process(id).command)));
-  });
+  uint32_t parent = 0;
+  for (const ProcessId next : line | std::views::reverse) {
+    const TracedProcess& process = symbols_.process(next);
+    const uint32_t own = number(processes_, index(next), processes.pid_size(), [&] {
+      processes.add_pid(process.pid);
+      processes.add_command(text(symbols_.string(process.command)));
+      processes.add_parent(parent);
+    });
+    parent = own + 1;
+  }
+  return parent - 1;
 }
 
 uint32_t ViewSymbols::thread(ThreadId id) {

@@ -3,16 +3,20 @@
 
 #include "bpf/lib/scratch.h"
 
-// Identities whose PYC_RECORD_CODE has been written: four places per set. Entries that are pushed out are captured
-// again, which user space takes as it comes.
+// Identities whose PYC_RECORD_CODE has been written, mixed with their process's salt: four places per set. Entries that
+// are pushed out are captured again, which user space takes as it comes.
 #define PYC_SEEN_SETS (1u << 14)
 static pyc_u64 pyc_seen[PYC_SEEN_SETS * 4];
+
+static inline pyc_u64 pyc_seen_key(const struct pyc_scratch* scratch) {
+  return scratch->identity ^ scratch->process.salt;
+}
 
 #define PYC_OBJECT_HEAD 48  // of a str or bytes object: all that is needed to measure it
 
 // scratch->text of the str object at `address`. Fails when it cannot be read.
 static inline long pyc_read_text(struct pyc_scratch* scratch, pyc_u64 address) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
+  const struct pyc_layout* layout = &scratch->process.layout;
   struct pyc_text* text = &scratch->text;
   if (pyc_read(scratch->object, PYC_OBJECT_HEAD, address)) return -1;
   text->length = pyc_u64_at(scratch->object, layout->unicode_length & 0x38);
@@ -38,9 +42,9 @@ static inline pyc_u64 pyc_text_identity(struct pyc_scratch* scratch, pyc_u64 add
 
 // Completes scratch->identity for code objects without a version.
 __noinline int pyc_identify_texts(void) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
   struct pyc_scratch* scratch = pyc_get_scratch();
   if (!scratch) return 0;
+  const struct pyc_layout* layout = &scratch->process.layout;
   pyc_u64 h = pyc_mix(scratch->identity, pyc_u64_at(scratch->code, layout->var_size & 0xf8));
   h = pyc_mix(h, pyc_text_identity(scratch, pyc_u64_at(scratch->code, layout->code_name & 0xf8)));
   h = pyc_mix(h, pyc_text_identity(scratch, pyc_u64_at(scratch->code, layout->code_qualname & 0xf8)));
@@ -62,7 +66,7 @@ static inline void pyc_capture(struct pyc_scratch* scratch, int part, pyc_u64 ad
 }
 
 static inline void pyc_capture_text(struct pyc_scratch* scratch, int part, pyc_u64 address) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
+  const struct pyc_layout* layout = &scratch->process.layout;
   pyc_u64 size = 0;
   if (!pyc_read(scratch->object, PYC_OBJECT_HEAD, address)) {
     pyc_u32 state = pyc_u32_at(scratch->object, layout->unicode_state & 0x3c);
@@ -73,7 +77,7 @@ static inline void pyc_capture_text(struct pyc_scratch* scratch, int part, pyc_u
 }
 
 static inline void pyc_capture_linetable(struct pyc_scratch* scratch, pyc_u64 address) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
+  const struct pyc_layout* layout = &scratch->process.layout;
   pyc_u64 size = 0;
   if (!pyc_read(scratch->object, PYC_OBJECT_HEAD, address))
     size = layout->bytes_data + pyc_u64_at(scratch->object, layout->var_size & 0x38) + 1;
@@ -83,10 +87,11 @@ static inline void pyc_capture_linetable(struct pyc_scratch* scratch, pyc_u64 ad
 // Writes the code object at `code`, whose head is in scratch->code, to the ring and remembers it as seen, unless the
 // ring is full.
 __noinline int pyc_write_code(pyc_u64 code) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
   struct pyc_scratch* scratch = pyc_get_scratch();
   if (!scratch) return 0;
+  const struct pyc_layout* layout = &scratch->process.layout;
   scratch->record.type = PYC_RECORD_CODE;
+  scratch->record.tgid = scratch->sample.tgid;
   scratch->record.identity = scratch->identity;
   scratch->captured = 0;
   pyc_capture(scratch, PYC_PART_CODE, code, layout->code_instructions, PYC_CODE_CAPTURE);
@@ -98,20 +103,22 @@ __noinline int pyc_write_code(pyc_u64 code) {
   if (size > sizeof scratch->bytes) return 0;
   if (bpf_ringbuf_output(&pyc_ring, &scratch->record, sizeof scratch->record + size, BPF_RB_NO_WAKEUP)) return 0;
   pyc_count(&pyc_counters.code_records);
-  pyc_u64* set = &pyc_seen[(scratch->identity & (PYC_SEEN_SETS - 1)) * 4];
+  pyc_u64 key = pyc_seen_key(scratch);
+  pyc_u64* set = &pyc_seen[(key & (PYC_SEEN_SETS - 1)) * 4];
   pyc_u64 place = !set[0] ? 0 : !set[1] ? 1 : !set[2] ? 2 : !set[3] ? 3 : scratch->sequence & 3;
-  set[place & 3] = scratch->identity;
+  set[place & 3] = key;
   return 0;
 }
 
-static inline int pyc_is_seen(pyc_u64 identity) {
-  const pyc_u64* set = &pyc_seen[(identity & (PYC_SEEN_SETS - 1)) * 4];
-  return set[0] == identity || set[1] == identity || set[2] == identity || set[3] == identity;
+static inline int pyc_is_seen(const struct pyc_scratch* scratch) {
+  pyc_u64 key = pyc_seen_key(scratch);
+  const pyc_u64* set = &pyc_seen[(key & (PYC_SEEN_SETS - 1)) * 4];
+  return set[0] == key || set[1] == key || set[2] == key || set[3] == key;
 }
 
 // What is known of the code object at `code`; null with scratch->error set when it cannot be read or is none.
 static inline const struct pyc_memo* pyc_identify_code(struct pyc_scratch* scratch, pyc_u64 code) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
+  const struct pyc_layout* layout = &scratch->process.layout;
   struct pyc_memo* memo = pyc_memo_of(scratch->codes, code);
   if (memo->address == code && memo->sequence == scratch->sequence) return memo;
 
@@ -121,7 +128,8 @@ static inline const struct pyc_memo* pyc_identify_code(struct pyc_scratch* scrat
     scratch->error = PYC_ERROR_CODE_READ;
     return 0;
   }
-  if (pyc_settings.code_type && pyc_u64_at(scratch->code, layout->object_type & 0xf8) != pyc_settings.code_type) {
+  pyc_u64 code_type = scratch->process.code_type;
+  if (code_type && pyc_u64_at(scratch->code, layout->object_type & 0xf8) != code_type) {
     scratch->error = PYC_ERROR_BAD_CODE;
     return 0;
   }
@@ -130,7 +138,7 @@ static inline const struct pyc_memo* pyc_identify_code(struct pyc_scratch* scrat
     pyc_identify_texts();
     if (scratch->error) return 0;
   }
-  if (!pyc_is_seen(scratch->identity)) pyc_write_code(code);
+  if (!pyc_is_seen(scratch)) pyc_write_code(code);
   memo->address = code;
   memo->sequence = scratch->sequence;
   memo->value = scratch->identity;

@@ -17,7 +17,7 @@ static inline long pyc_fail(struct pyc_scratch* scratch, pyc_u32 error) {
 // so that the rest of a frame's page brings its callers too: a read costs more than what it copies. Frames of
 // generators stand alone in the heap.
 static inline const unsigned char* pyc_read_frame(struct pyc_scratch* scratch, pyc_u64 frame) {
-  pyc_u32 size = pyc_settings.layout.frame_size;
+  pyc_u32 size = scratch->process.layout.frame_size;
   pyc_u64 offset = frame - scratch->window_begin;
   if (offset >= PYC_PAGE || offset + size > scratch->window_size) {
     int is_below = scratch->walk.callee - frame < PYC_PAGE;
@@ -32,8 +32,8 @@ static inline const unsigned char* pyc_read_frame(struct pyc_scratch* scratch, p
 }
 
 static long pyc_walk_step(pyc_u32 step, struct pyc_scratch** context) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
   struct pyc_scratch* scratch = *context;
+  const struct pyc_layout* layout = &scratch->process.layout;
   struct pyc_walk* walk = &scratch->walk;
   pyc_u64 frame = walk->frame;
   pyc_u32 count = walk->count;
@@ -80,7 +80,7 @@ __noinline int pyc_walk_frames(pyc_u64 frame, pyc_u64 expected) {
 // before it is filled (https://github.com/python/cpython/blob/v3.11.7/Python/ceval.c#L1749): where it does not fit, the
 // stack is that of the previous one, which is the truth of a moment ago.
 static inline void pyc_walk_cframes(struct pyc_scratch* scratch, pyc_u64 cframe) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
+  const struct pyc_layout* layout = &scratch->process.layout;
   if (!cframe) return;
   if (pyc_read(scratch->object, PYC_CFRAME_BYTES, cframe)) {
     scratch->error = PYC_ERROR_FRAME_READ;
@@ -101,7 +101,7 @@ static inline void pyc_walk_cframes(struct pyc_scratch* scratch, pyc_u64 cframe)
 
 // Leaves the stack of the thread in scratch->thread in scratch->frames and scratch->walk. May set scratch->error.
 static inline void pyc_walk_thread(struct pyc_scratch* scratch) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
+  const struct pyc_layout* layout = &scratch->process.layout;
   pyc_u64 first = pyc_u64_at(scratch->thread, layout->thread_frame & 0xf8);
   scratch->walk.count = scratch->walk.flags = 0;
   if (layout->frame_kind == PYC_FRAME_CFRAME)

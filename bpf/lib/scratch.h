@@ -46,9 +46,11 @@ struct pyc_thread_search {
 };
 
 struct pyc_scratch {
-  pyc_u64 sequence;  // of the sample at hand on this CPU
-  pyc_u32 error;     // of the sample at hand: enum pyc_error
-  pyc_u32 captured;  // bytes of `bytes` in use
+  struct pyc_process process;  // of the sample at hand; a copy, which the program reaches without a pointer of its own
+  pyc_u64 sequence;            // of the sample at hand on this CPU
+  pyc_u64 gil;                 // of the sample at hand: address of the GIL's state, 0: not looked at
+  pyc_u32 error;               // of the sample at hand: enum pyc_error
+  pyc_u32 captured;            // bytes of `bytes` in use
   struct pyc_thread_search search;
   struct pyc_walk walk;
   struct pyc_memo codes[PYC_MEMOS];
@@ -79,9 +81,24 @@ struct {
   __uint(max_entries, 4 << 20);
 } pyc_ring SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 8192);
+  __type(key, __u32);
+  __type(value, struct pyc_process);
+} pyc_processes SEC(".maps");
+
 static inline struct pyc_scratch* pyc_get_scratch(void) {
   pyc_u32 zero = 0;
   return bpf_map_lookup_elem(&pyc_scratches, &zero);
+}
+
+// Whether the process is followed; it is then in scratch->process.
+static inline int pyc_enter(struct pyc_scratch* scratch, pyc_u32 tgid) {
+  const struct pyc_process* process = bpf_map_lookup_elem(&pyc_processes, &tgid);
+  if (!process) return 0;
+  if (scratch->process.generation != process->generation) scratch->process = *process;
+  return 1;
 }
 
 static inline long pyc_read(void* to, pyc_u32 size, pyc_u64 address) {

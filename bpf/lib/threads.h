@@ -22,12 +22,12 @@ static inline long pyc_read_thread(struct pyc_scratch* scratch, pyc_u64 thread) 
 }
 
 static inline int pyc_is_thread(const struct pyc_scratch* scratch, pyc_u64 id) {
-  return pyc_u64_at(scratch->thread, pyc_settings.layout.thread_id & 0xf8) == id;
+  return pyc_u64_at(scratch->thread, scratch->process.layout.thread_id & 0xf8) == id;
 }
 
 static long pyc_search_step(pyc_u32 step, struct pyc_scratch** context) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
   struct pyc_scratch* scratch = *context;
+  const struct pyc_layout* layout = &scratch->process.layout;
   struct pyc_thread_search* search = &scratch->search;
   long failed = 0;
   if (!search->thread) {
@@ -52,7 +52,7 @@ __noinline int pyc_search_thread(pyc_u64 id) {
   scratch->search.id = id;
   scratch->search.thread = scratch->search.found = 0;
   scratch->search.interpreter =
-      pyc_read_u64(pyc_settings.runtime + pyc_settings.layout.runtime_interpreters_head, &failed);
+      pyc_read_u64(scratch->process.runtime + scratch->process.layout.runtime_interpreters_head, &failed);
   if (failed) scratch->error = PYC_ERROR_THREAD_LIST;
   if (!failed) bpf_loop(PYC_MAX_THREAD_STEPS, pyc_search_step, &scratch, 0);
   return 0;
@@ -60,7 +60,7 @@ __noinline int pyc_search_thread(pyc_u64 id) {
 
 // Whether `thread`, whose content is in the scratch, still belongs to thread `id`: a freed one is no longer linked.
 static inline int pyc_thread_holds(struct pyc_scratch* scratch, pyc_u64 thread, pyc_u64 id) {
-  const struct pyc_layout* layout = &pyc_settings.layout;
+  const struct pyc_layout* layout = &scratch->process.layout;
   if (!pyc_is_thread(scratch, id)) return 0;
   pyc_u64 previous = pyc_u64_at(scratch->thread, 0);
   pyc_u64 interpreter = pyc_u64_at(scratch->thread, layout->thread_interp & 0xf8);
@@ -69,13 +69,17 @@ static inline int pyc_thread_holds(struct pyc_scratch* scratch, pyc_u64 thread, 
   return pyc_read_u64(link, &failed) == thread && !failed;
 }
 
-// Whether the running thread has a thread state; its content is then in scratch->thread. May set scratch->error.
+// Whether the running thread has a thread state; its address is then in scratch->search, its content in
+// scratch->thread. May set scratch->error.
 static inline int pyc_find_thread(struct pyc_scratch* scratch, pyc_u32 tid, pyc_u64 id, pyc_u64 now) {
   struct pyc_found_thread* found = &pyc_found_threads[tid & (PYC_THREADS - 1)];
   if (found->tid == tid) {
     pyc_u64 thread = found->thread;
     if (!thread && now - found->found_ns < PYC_NO_THREAD_NS) return 0;
-    if (thread && !pyc_read_thread(scratch, thread) && pyc_thread_holds(scratch, thread, id)) return 1;
+    if (thread && !pyc_read_thread(scratch, thread) && pyc_thread_holds(scratch, thread, id)) {
+      scratch->search.thread = thread;
+      return 1;
+    }
   }
   pyc_search_thread(id);
   if (scratch->error) return 0;

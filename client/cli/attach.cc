@@ -86,6 +86,7 @@ Result<int> run_attach(const AttachOptions& options) {
   const SignalWatch watch([&recording] { recording.interrupt(); });
   PYC_TRY(const Connection connection, Connection::open(options.service));
   v1::AttachRequest request = make_attach_request(options.record);
+  request.mutable_config()->set_subprocesses(options.shape.subprocesses);
   std::optional<Progress> progress;
   if (!options.quiet && stderr_is_terminal()) {
     progress.emplace(options.record.duration);

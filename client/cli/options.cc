@@ -16,8 +16,9 @@ Result<int32_t> parse_pid(std::string_view text) {
 }
 
 Result<v1::SampleMode> parse_mode(std::string_view text) {
-  if (text == mode_name(v1::SAMPLE_MODE_CPU)) return v1::SAMPLE_MODE_CPU;
-  return fail(ErrorCode::kInvalid, fmt::format("'{}' is not a mode of this version: only cpu is", text));
+  for (const v1::SampleMode mode : {v1::SAMPLE_MODE_CPU, v1::SAMPLE_MODE_WALL, v1::SAMPLE_MODE_GIL})
+    if (text == mode_name(mode)) return mode;
+  return fail(ErrorCode::kInvalid, fmt::format("'{}' is not a mode: use cpu, wall or gil", text));
 }
 
 }  // namespace
@@ -52,8 +53,10 @@ void add_record_options(CLI::App& app, RecordOptions& options) {
   add_value(app, "-d,--duration", options.duration, parse_duration, "TIME",
             "Stop after this time: 10s, 5m, 1h; a bare number is seconds (default: until Ctrl-C)");
   add_value(app, "-r,--rate", options.rate_hz, parse_rate, "HZ",
-            "Samples per second of CPU time and thread, 1 to 10000 (default: 100)");
-  add_value(app, "--mode", options.mode, parse_mode, "MODE", "What is sampled: cpu, the time on a CPU (default)");
+            "Samples per second and thread, 1 to 10000 (default: 100)");
+  add_value(app, "--mode", options.mode, parse_mode, "MODE",
+            "What is sampled: cpu, the time on a CPU (default); wall, the waiting too; gil, whoever holds the GIL");
+  app.add_flag_callback("-g,--gil", [&options] { options.mode = v1::SAMPLE_MODE_GIL; }, "Short for --mode gil");
 }
 
 void add_filter_options(CLI::App& app, FilterOptions& options) {
@@ -80,7 +83,8 @@ Result<v1::ViewFilter> make_filter(const FilterOptions& options) {
 }
 
 void add_shape_options(CLI::App& app, ShapeOptions& options) {
-  app.add_flag("-s,--subprocesses", options.subprocesses, "Start each stack with its process");
+  app.add_flag("-s,--subprocesses", options.subprocesses,
+               "Take in the processes that it starts, and begin each stack with its process");
   app.add_flag("-t,--threads", options.threads, "Start each stack with its thread");
   app.add_flag("--no-lines", options.no_lines, "Take each function as a whole, whatever line it is at");
 }

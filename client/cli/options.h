@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/model/result.h"
+#include "pycroscope/v1/session.pb.h"
 #include "pycroscope/v1/views.pb.h"
 
 namespace pycroscope {
@@ -48,8 +49,8 @@ void add_session(CLI::App& app, std::string& session);
 // How to record.
 struct RecordOptions {
   int32_t pid = 0;
-  v1::SampleMode mode = v1::SAMPLE_MODE_CPU;
   double rate_hz = 100;
+  v1::SampleMode mode = v1::SAMPLE_MODE_CPU;
   std::optional<std::chrono::nanoseconds> duration;
   std::string name;
 };

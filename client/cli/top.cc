@@ -20,6 +20,7 @@ namespace {
 struct TopOptions {
   ServiceOptions service;
   RecordOptions record;
+  bool subprocesses = false;
   std::chrono::nanoseconds interval = std::chrono::seconds(1);
   bool once = false;
 };
@@ -107,6 +108,7 @@ v1::AttachRequest make_request(const TopOptions& options) {
   v1::AttachRequest request = make_attach_request(options.record);
   request.set_name(fmt::format("top-{}", options.record.pid));
   request.set_progress_top(true);
+  request.mutable_config()->set_subprocesses(options.subprocesses);
   *request.mutable_progress_interval() =
       google::protobuf::util::TimeUtil::NanosecondsToDuration(options.interval.count());
   return request;
@@ -152,6 +154,7 @@ void add_top(CommandLine& line) {
                   run_top);
   command->group("Look at running programs");
   add_record_options(*command, options->record);
+  command->add_flag("-s,--subprocesses", options->subprocesses, "Show the processes that it starts, too");
   add_value(*command, "--interval", options->interval, parse_duration, "TIME", "Between two pictures (default: 1s)");
   command->add_flag("--once", options->once, "Print one table and end, as is done without a terminal");
   add_service_options(*command, options->service);

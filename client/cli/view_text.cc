@@ -150,7 +150,7 @@ ViewNames::Thread ViewNames::thread(uint32_t index) const {
           string(at(threads.name(), row))};
 }
 
-bool counts_cpu(const v1::View& view) { return view.header().knows().cpu(); }
+bool counts_cpu(const v1::View& view) { return !view.header().knows().wall(); }
 
 int64_t whole_ns(const v1::View& view) {
   return counts_cpu(view) ? view.header().total_cpu_ns() : view.header().total_wall_ns();

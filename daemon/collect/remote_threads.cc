@@ -84,8 +84,8 @@ bool RemoteThreads::holds(const TargetMemory& memory, const RemoteThread& thread
   const auto previous = memory.read_pointer(thread.tstate);
   const auto interpreter = memory.read_pointer(thread.tstate + layout.thread_interp);
   if (!id || !previous || !interpreter || *id != thread.thread_id) return false;
-  const auto link = memory.read_pointer(*previous ? *previous + layout.thread_next
-                                                  : *interpreter + layout.interpreter_threads_head);
+  const auto link =
+      memory.read_pointer(*previous ? *previous + layout.thread_next : *interpreter + layout.interpreter_threads_head);
   return link && *link == thread.tstate;
 }
 

@@ -41,12 +41,14 @@ Result<std::vector<pid_t>> thread_ids(pid_t pid) {
 
 }  // namespace
 
-Result<ThreadEvents> ThreadEvents::start(const Process& process, uint64_t period_ns, int bpf_program) {
+Result<ThreadEvents> ThreadEvents::start(std::shared_ptr<const Process> process, uint64_t period_ns,
+                                         CpuClockEvent::Inherit inherit, int bpf_program) {
   raise_descriptor_limit();
-  ThreadEvents events(process, period_ns, bpf_program);
+  const pid_t pid = process->pid();
+  ThreadEvents events(std::move(process), period_ns, inherit, bpf_program);
   std::unordered_set<pid_t> known;
   for (int scan = 0; scan < kMaxScans; ++scan) {
-    PYC_TRY(const auto tids, thread_ids(process.pid()));
+    PYC_TRY(const auto tids, thread_ids(pid));
     bool found = false;
     for (const pid_t tid : tids) {
       if (!known.insert(tid).second) continue;
@@ -59,12 +61,12 @@ Result<ThreadEvents> ThreadEvents::start(const Process& process, uint64_t period
     }
     if (!found) break;
   }
-  if (events.events_.empty()) return fail(ErrorCode::kTargetGone, fmt::format("process {} has ended", process.pid()));
+  if (events.events_.empty()) return fail(ErrorCode::kTargetGone, fmt::format("process {} has ended", pid));
   return events;
 }
 
 Status ThreadEvents::add(pid_t tid) {
-  auto event = CpuClockEvent::open(tid, period_ns_);
+  auto event = CpuClockEvent::open(tid, period_ns_, inherit_);
   if (!event && event.error().code == ErrorCode::kTargetGone) return {};
   if (!event) return std::unexpected(event.error());
   PYC_CHECK(event->start(bpf_program_));

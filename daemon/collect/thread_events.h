@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -16,8 +17,9 @@ namespace pycroscope {
 // One owner thread.
 class ThreadEvents {
  public:
-  // Opens and starts events until a scan of the process finds no thread that is new. `process` must outlive it.
-  static Result<ThreadEvents> start(const Process& process, uint64_t period_ns, int bpf_program);
+  // Opens and starts events until a scan of the process finds no thread that is new.
+  static Result<ThreadEvents> start(std::shared_ptr<const Process> process, uint64_t period_ns,
+                                    CpuClockEvent::Inherit inherit, int bpf_program);
 
   // A thread that appeared while start() was at work either inherited its event or was started by a thread that had
   // none yet, and nothing tells which. Call from time to time: a thread in doubt that has used CPU time without being
@@ -31,13 +33,15 @@ class ThreadEvents {
   size_t size() const { return events_.size(); }
 
  private:
-  ThreadEvents(const Process& process, uint64_t period_ns, int bpf_program)
-      : process_(&process), period_ns_(period_ns), bpf_program_(bpf_program) {}
+  ThreadEvents(std::shared_ptr<const Process> process, uint64_t period_ns, CpuClockEvent::Inherit inherit,
+               int bpf_program)
+      : process_(std::move(process)), period_ns_(period_ns), inherit_(inherit), bpf_program_(bpf_program) {}
   Status add(pid_t tid);
   std::optional<uint64_t> cpu_time_ns(pid_t tid) const;
 
-  const Process* process_;
+  std::shared_ptr<const Process> process_;
   uint64_t period_ns_;
+  CpuClockEvent::Inherit inherit_;
   int bpf_program_;
   std::vector<CpuClockEvent> events_;
   std::unordered_map<pid_t, uint64_t> doubtful_;  // CPU time when first seen

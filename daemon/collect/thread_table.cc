@@ -58,7 +58,7 @@ void ThreadTable::update(int64_t now_ns, Symbols& symbols) {
   named_ns_ = now_ns;
   if (refresh) refreshed_ns_ = now_ns;
   has_new_ = false;
-  const ThreadNames names = names_.read().value_or(ThreadNames{});
+  const ThreadNames names = names_ ? names_->read().value_or(ThreadNames{}) : ThreadNames{};
   for (auto it = threads_.begin(); it != threads_.end();) {
     auto& [tid, thread] = *it;
     const bool look = thread.is_new || (refresh && std::exchange(thread.active, false));

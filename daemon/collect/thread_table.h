@@ -10,12 +10,13 @@
 
 namespace pycroscope {
 
-// A thread is named as Python code named it, else as the kernel does. One owner thread; `process` and `names` must
-// outlive it.
+// A thread is named as Python code named it, else as the kernel does. One owner thread; `process` must outlive it.
 class ThreadTable {
  public:
-  ThreadTable(const Process& process, ProcessId process_id, ThreadNameReader& names)
-      : process_(process), process_id_(process_id), names_(names) {}
+  ThreadTable(const Process& process, ProcessId process_id) : process_(process), process_id_(process_id) {}
+
+  // Where Python's names are read from now on; it must outlive the table.
+  void set_names(ThreadNameReader* names) { names_ = names; }
 
   // `ident` is pthread_self() of the thread.
   ThreadId intern(pid_t tid, uint64_t ident, Symbols& symbols);
@@ -37,7 +38,7 @@ class ThreadTable {
 
   const Process& process_;
   ProcessId process_id_;
-  ThreadNameReader& names_;
+  ThreadNameReader* names_ = nullptr;  // null: no Python (yet)
   std::unordered_map<pid_t, Known> threads_;
   bool has_new_ = false;
   int64_t named_ns_ = 0, refreshed_ns_ = 0;

@@ -37,21 +37,37 @@ Status ioctl_event(const Fd& fd, unsigned long request, unsigned long argument, 
   return fail(ErrorCode::kFailed, fmt::format("cannot {} a perf event: {}", what, errno_text(errno)));
 }
 
-}  // namespace
-
-Result<CpuClockEvent> CpuClockEvent::open(pid_t tid, uint64_t period_ns) {
+perf_event_attr clock_attributes(uint64_t period_ns) {
   perf_event_attr attributes{};
   attributes.size = sizeof attributes;
   attributes.type = PERF_TYPE_SOFTWARE;
   attributes.config = PERF_COUNT_SW_CPU_CLOCK;
   attributes.sample_period = period_ns;
   attributes.disabled = 1;
+  return attributes;
+}
+
+Fd open_event(const perf_event_attr& attributes, pid_t tid, int cpu) {
+  return Fd(static_cast<int>(::syscall(SYS_perf_event_open, &attributes, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC)));
+}
+
+}  // namespace
+
+Result<CpuClockEvent> CpuClockEvent::open(pid_t tid, uint64_t period_ns, Inherit inherit) {
+  perf_event_attr attributes = clock_attributes(period_ns);
   attributes.inherit = 1;
-  attributes.inherit_thread = 1;
-  attributes.remove_on_exec = 1;
-  const long fd = ::syscall(SYS_perf_event_open, &attributes, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-  if (fd < 0) return open_failure(errno, tid);
-  return CpuClockEvent(Fd(static_cast<int>(fd)));
+  attributes.inherit_thread = inherit == Inherit::kThreads;
+  Fd fd = open_event(attributes, tid, -1);
+  if (!fd) return open_failure(errno, tid);
+  return CpuClockEvent(std::move(fd));
+}
+
+Result<CpuClockEvent> CpuClockEvent::open_cpu(int cpu, uint64_t period_ns) {
+  Fd fd = open_event(clock_attributes(period_ns), -1, cpu);
+  if (!fd && (errno == ENODEV || errno == EINVAL))
+    return fail(ErrorCode::kNotFound, fmt::format("there is no CPU {}", cpu));
+  if (!fd) return open_failure(errno, 0);
+  return CpuClockEvent(std::move(fd));
 }
 
 Status CpuClockEvent::start(int bpf_program) {

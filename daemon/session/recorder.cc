@@ -7,10 +7,13 @@
 #include <array>
 #include <utility>
 
+#include "daemon/collect/kernel_source.h"
+#include "daemon/os/clock.h"
 #include "daemon/session/host_info.h"
 #include "daemon/session/metadata.h"
 #include "daemon/session/permission.h"
 #include "daemon/session/recording_config.h"
+#include "daemon/target/live_memory.h"
 
 namespace pycroscope {
 namespace {
@@ -52,8 +55,6 @@ v1::Session new_session(v1::Target target, const v1::AttachRequest& request, con
 
 }  // namespace
 
-int64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
-
 Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& samplers, const Caller& caller,
                                                    const v1::AttachRequest& request, int64_t requested_ns) {
   PYC_TRY(const v1::RecordingConfig config, resolve_config(request.config()));
@@ -64,12 +65,15 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
   Result<v1::Target> target = describe_target(process, *python);
   if (!target) return attach_failure(process, std::move(target).error());
 
+  // The dear parts come before the session begins.
+  PYC_TRY(std::unique_ptr<Sampler> sampler, load_sampler(config, samplers.take()));
+  PYC_TRY(std::unique_ptr<StackSource> source, start_kernel_source(config, std::move(sampler)));
   v1::Session session = new_session(*std::move(target), request, config);
   PYC_TRY(std::unique_ptr<SessionWriter> writer, store.create(std::move(session), caller.session_owner));
   std::unique_ptr<Recorder> recorder(
       new Recorder(store, caller, std::move(process), *std::move(python), requested_ns, std::move(writer)));
-  if (Status started = recorder->start(samplers); !started) {
-    auto failure = attach_failure(recorder->process_, std::move(started).error());
+  if (Status started = recorder->start(std::move(source)); !started) {
+    auto failure = attach_failure(*recorder->process_, std::move(started).error());
     recorder->discard();
     return failure;
   }
@@ -80,8 +84,7 @@ Recorder::Recorder(Store& store, const Caller& caller, Process process, PythonRu
                    std::unique_ptr<SessionWriter> writer)
     : store_(store),
       caller_(caller),
-      process_(std::move(process)),
-      memory_(process_.pid()),
+      process_(std::make_shared<const Process>(std::move(process))),
       python_(std::move(python)),
       requested_ns_(requested_ns),
       start_ns_(writer->session().start_monotonic_ns()),
@@ -91,21 +94,19 @@ Recorder::Recorder(Store& store, const Caller& caller, Process process, PythonRu
       writer_(std::move(writer)),
       events_(*writer_) {}
 
-Status Recorder::start(SamplerCache& samplers) {
-  Symbols& symbols = writer_->symbols();
-  const v1::Session& session = writer_->session();
-  const ProcessId id = symbols.intern_process({process_.pid(), symbols.intern_string(command_text(session.target()))});
-  PYC_TRY(collector_, start_cpu_collector({.process = process_,
-                                           .memory = memory_,
-                                           .python = python_,
-                                           .config = session.config(),
-                                           .process_id = id,
-                                           .session_start_ns = start_ns_},
-                                          events_, samplers.take()));
+Status Recorder::start(std::unique_ptr<StackSource> source) {
+  const v1::RecordingConfig& config = writer_->session().config();
+  PYC_TRY(collector_, start_sample_collector(
+                          {.process = process_,
+                           .python = python_,
+                           .config = config,
+                           .session_start_ns = start_ns_,
+                           .may_watch = [this](const Process& process) { return check_attach(caller_, process); }},
+                          events_, std::move(source)));
   // The process may have changed its identity, or ended and its pid be another's, since it was checked.
-  PYC_CHECK(check_attach(caller_, process_));
-  if (!process_.alive()) return std::unexpected(gone(process_));
-  sources_ = std::make_unique<Sources>(process_, caller_);
+  PYC_CHECK(check_attach(caller_, *process_));
+  if (!process_->alive()) return std::unexpected(gone(*process_));
+  sources_ = std::make_unique<Sources>(*process_, caller_);
   next_sync_ns_ = monotonic_ns() + kSyncNs;
   return sync();
 }
@@ -142,14 +143,13 @@ Result<std::optional<std::string_view>> Recorder::step() {
     writer_->session().set_first_sample_ns(monotonic_ns() - requested_ns_);
   }
   PYC_CHECK(sources_->pump(*writer_));
-  if (!process_.alive()) return kTargetExited;
+  if (!collector_->alive()) return kTargetExited;
   if (now >= next_sync_ns_) {
     next_sync_ns_ = now + kSyncNs;
     PYC_CHECK(sync());
-    // It may have started a set-uid program: that is not the caller's to see.
-    const Status allowed = check_attach(caller_, process_);
-    if (!process_.alive()) return kTargetExited;
-    if (!allowed) return std::unexpected(allowed.error());
+    // It may have changed its identity: that is not the caller's to see.
+    const Status allowed = check_attach(caller_, *process_);
+    if (process_->alive() && !allowed) return std::unexpected(allowed.error());
   }
   if (duration_.count() > 0 && now - start_ns_ >= duration_.count()) return kDuration;
   return std::nullopt;

@@ -9,20 +9,17 @@
 #include <string_view>
 
 #include "daemon/collect/collector.h"
+#include "daemon/collect/stack_source.h"
 #include "daemon/python/interpreter.h"
 #include "daemon/session/caller.h"
 #include "daemon/session/live_top.h"
 #include "daemon/session/sampler_cache.h"
 #include "daemon/session/sources.h"
 #include "daemon/store/store.h"
-#include "daemon/target/live_memory.h"
 #include "daemon/target/process.h"
 #include "pycroscope/v1/service.pb.h"
 
 namespace pycroscope {
-
-// Nanoseconds of CLOCK_MONOTONIC.
-int64_t monotonic_ns();
 
 class Recorder {
  public:
@@ -56,14 +53,13 @@ class Recorder {
   Recorder(Store& store, const Caller& caller, Process process, PythonRuntime python, int64_t requested_ns,
            std::unique_ptr<SessionWriter> writer);
 
-  Status start(SamplerCache& samplers);
+  Status start(std::unique_ptr<StackSource> source);
   Status sync();
   std::chrono::milliseconds next_pause() const;
 
   Store& store_;
   const Caller caller_;
-  const Process process_;
-  const LiveMemory memory_;
+  const std::shared_ptr<const Process> process_;
   const PythonRuntime python_;
   const int64_t requested_ns_;
   const int64_t start_ns_;                   // session time 0

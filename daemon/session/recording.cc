@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/os/clock.h"
+
 namespace pycroscope {
 namespace {
 

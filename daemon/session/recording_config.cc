@@ -19,9 +19,6 @@ std::chrono::nanoseconds duration_of(const v1::RecordingConfig& config) {
 Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
   v1::RecordingConfig config = asked;
   if (config.mode() == v1::SAMPLE_MODE_UNSPECIFIED) config.set_mode(v1::SAMPLE_MODE_CPU);
-  if (config.mode() != v1::SAMPLE_MODE_CPU) {
-    return fail(ErrorCode::kInvalid, "only cpu mode is available in this version: leave --mode out");
-  }
   if (config.rate_hz() == 0) config.set_rate_hz(kDefaultRate);
   // Written so that NaN fails as well.
   if (!(config.rate_hz() >= kMinRate && config.rate_hz() <= kMaxRate)) {

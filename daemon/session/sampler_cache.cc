@@ -18,8 +18,8 @@ void SamplerCache::keep_ready() {
   std::call_once(started_, [this] { thread_ = std::thread(&SamplerCache::refill, this); });
 }
 
-std::unique_ptr<CpuSampler> SamplerCache::take() {
-  std::unique_ptr<CpuSampler> sampler;
+std::unique_ptr<Sampler> SamplerCache::take() {
+  std::unique_ptr<Sampler> sampler;
   {
     const std::lock_guard lock(mutex_);
     sampler = std::move(ready_);
@@ -32,7 +32,7 @@ void SamplerCache::refill() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
-    Result<std::unique_ptr<CpuSampler>> loaded = CpuSampler::load();
+    Result<std::unique_ptr<Sampler>> loaded = Sampler::load();
     lock.lock();
     if (!loaded) return;
     ready_ = *std::move(loaded);

@@ -44,6 +44,7 @@ void write_rest(const Symbols& symbols, const Symbols::Mark& from, const Symbols
     const TracedProcess& p = symbols.process(ProcessId{i});
     out.zigzag(p.pid);
     out.varint(index(p.command));
+    out.varint(p.parent);
   }
   for (uint32_t i = from.threads; i < to.threads; ++i) {
     const Thread& t = symbols.thread(ThreadId{i});
@@ -130,7 +131,8 @@ class SymbolReader {
     return in_.ok() ? symbols_.intern_stack(StackId{have.stacks - distance}, location) : StackId{};
   }
   ProcessId read_process(const Symbols::Mark& have) {
-    TracedProcess p{int32(), id<StringId>(have.strings)};
+    TracedProcess p{int32(), id<StringId>(have.strings), in_.varint32()};
+    if (p.parent > symbols_.mark().processes) in_.fail();
     return in_.ok() ? symbols_.intern_process(p) : ProcessId{};
   }
   ThreadId read_thread(const Symbols::Mark& have) {

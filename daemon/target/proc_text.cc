@@ -26,13 +26,14 @@ std::optional<ProcStat> parse_stat(std::string_view line) {
   const size_t open = line.find('(');
   const size_t close = line.rfind(')');
   if (open == line.npos || close == line.npos || close < open) return std::nullopt;
-  // Field 3 (state) is the first after the name; flags are field 9, the start time is field 22.
+  // Field 3 (state) is the first after the name; the parent is field 4, flags are field 9, the start time is field 22.
   const auto fields = split_blanks(line.substr(close + 1));
   if (fields.size() < 20 || fields[0].size() != 1) return std::nullopt;
+  const auto parent = parse_number<int32_t>(fields[4 - 3]);
   const auto flags = parse_number<uint64_t>(fields[9 - 3]);
   const auto start = parse_number<uint64_t>(fields[22 - 3]);
-  if (!flags || !start) return std::nullopt;
-  return ProcStat{std::string(line.substr(open + 1, close - open - 1)), fields[0][0], *flags, *start};
+  if (!parent || !flags || !start) return std::nullopt;
+  return ProcStat{std::string(line.substr(open + 1, close - open - 1)), fields[0][0], *parent, *flags, *start};
 }
 
 std::vector<uint64_t> status_numbers(std::string_view status, std::string_view key) {

@@ -22,6 +22,7 @@ std::optional<T> parse_number(std::string_view text, int base = 10) {
 struct ProcStat {
   std::string name;
   char state = '?';
+  int32_t parent = 0;  // its pid
   uint64_t flags = 0;
   uint64_t start_time_ticks = 0;
 

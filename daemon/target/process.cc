@@ -81,7 +81,13 @@ Result<Process> Process::open(pid_t pid) {
   return Process(pid, stat->start_time_ticks, std::move(pidfd));
 }
 
-bool Process::alive() const { return !readable_now(pidfd_); }
+bool Process::alive() const { return pidfd_ && !readable_now(pidfd_); }
+
+pid_t Process::parent() const {
+  const auto line = read_proc(pid_, "stat");
+  const std::optional<ProcStat> stat = line ? parse_stat(*line) : std::nullopt;
+  return stat ? stat->parent : 0;
+}
 
 Result<ProcessIds> Process::ids() const {
   PYC_TRY(const std::string status, read_proc(pid_, "status"));

@@ -30,11 +30,15 @@ class Process {
   // the process to use instead).
   static Result<Process> open(pid_t pid);
 
+  // A process that has ended before it could be opened: a name only, reads of it fail.
+  static Process ended(pid_t pid) { return Process(pid, 0, Fd()); }
+
   pid_t pid() const { return pid_; }
   uint64_t start_time_ticks() const { return start_time_ticks_; }
   const Fd& pidfd() const { return pidfd_; }  // readable when the process has ended
   bool alive() const;
 
+  pid_t parent() const;  // 0: not known
   Result<ProcessIds> ids() const;
   Result<std::vector<std::string>> command() const;
   Result<std::vector<ThreadEntry>> threads() const;

@@ -23,7 +23,7 @@ struct ThreadTimes {
 };
 
 struct ThreadState {
-  bool runs = false;              // on a CPU or ready to
+  bool runs = false;                // on a CPU or ready to
   std::optional<uint32_t> syscall;  // that it waits in; nothing: in none (a page fault), or not known
   uint64_t argument = 0;            // of the call, the first
   uint64_t instruction = 0;         // its address in the program, 0: not known

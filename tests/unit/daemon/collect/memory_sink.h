@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "daemon/collect/collector.h"
+#include "daemon/collect/kernel_source.h"
+#include "daemon/os/clock.h"
 #include "daemon/python/interpreter.h"
 #include "daemon/target/live_memory.h"
 
@@ -57,20 +59,20 @@ class MemorySink final : public EventSink {
 // Records `pid` for `duration`, or until there are `enough` samples.
 inline Status record(pid_t pid, double rate, std::chrono::milliseconds duration, MemorySink& sink,
                      size_t enough = SIZE_MAX) {
-  PYC_TRY(const Process process, Process::open(pid));
-  const LiveMemory memory(pid);
-  PYC_TRY(const PythonRuntime python, find_python(process, memory));
+  PYC_TRY(Process process, Process::open(pid));
+  PYC_TRY(const PythonRuntime python, find_python(process, LiveMemory(pid)));
   v1::RecordingConfig config;
   config.set_mode(v1::SAMPLE_MODE_CPU);
   config.set_rate_hz(rate);
+  PYC_TRY(auto sampler, load_sampler(config, nullptr));
+  PYC_TRY(auto source, start_kernel_source(config, std::move(sampler)));
   const auto start = std::chrono::steady_clock::now();
-  const CollectContext context{.process = process,
-                               .memory = memory,
+  const CollectContext context{.process = std::make_shared<const Process>(std::move(process)),
                                .python = python,
                                .config = config,
-                               .process_id = sink.symbols().intern_process({pid, {}}),
-                               .session_start_ns = std::chrono::nanoseconds(start.time_since_epoch()).count()};
-  PYC_TRY(const auto collector, start_cpu_collector(context, sink));
+                               .session_start_ns = monotonic_ns(),
+                               .may_watch = [](const Process&) -> Status { return {}; }};
+  PYC_TRY(const auto collector, start_sample_collector(context, sink, std::move(source)));
   while (std::chrono::steady_clock::now() < start + duration && sink.samples().size() < enough)
     PYC_CHECK(collector->drain(sink, std::chrono::milliseconds(20)));
   return collector->stop(sink);

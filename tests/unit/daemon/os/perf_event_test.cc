@@ -18,13 +18,13 @@ TEST(CpuClockEvent, OfAThreadThatHasEndedIsGone) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
-  const auto event = CpuClockEvent::open(child, kPeriodNs);
+  const auto event = CpuClockEvent::open(child, kPeriodNs, CpuClockEvent::Inherit::kThreads);
   ASSERT_FALSE(event.has_value());
   EXPECT_EQ(event.error().code, ErrorCode::kTargetGone) << event.error().message;
 }
 
 TEST(CpuClockEvent, CountsNothingBeforeItStarts) {
-  const auto event = CpuClockEvent::open(::getpid(), kPeriodNs);
+  const auto event = CpuClockEvent::open(::getpid(), kPeriodNs, CpuClockEvent::Inherit::kThreads);
   if (!event) GTEST_SKIP() << event.error().message;
   const auto time = event->cpu_time_ns();
   ASSERT_TRUE(time.has_value()) << time.error().message;
@@ -32,7 +32,7 @@ TEST(CpuClockEvent, CountsNothingBeforeItStarts) {
 }
 
 TEST(CpuClockEvent, DoesNotStartWithoutAProgram) {
-  auto event = CpuClockEvent::open(::getpid(), kPeriodNs);
+  auto event = CpuClockEvent::open(::getpid(), kPeriodNs, CpuClockEvent::Inherit::kThreads);
   if (!event) GTEST_SKIP() << event.error().message;
   EXPECT_FALSE(event->start(-1).has_value());
 }

@@ -217,7 +217,6 @@ TEST_F(EngineTest, RefusesImpossibleSettings) {
   EXPECT_TRUE(refused([](v1::RecordingConfig& c) { c.set_rate_hz(-1); }));
   EXPECT_TRUE(refused([](v1::RecordingConfig& c) { c.set_rate_hz(10'001); }));
   EXPECT_TRUE(refused([](v1::RecordingConfig& c) { c.set_rate_hz(std::numeric_limits<double>::quiet_NaN()); }));
-  EXPECT_TRUE(refused([](v1::RecordingConfig& c) { c.set_mode(v1::SAMPLE_MODE_WALL); }));
   EXPECT_TRUE(refused([](v1::RecordingConfig& c) { c.mutable_duration(); }));
   EXPECT_TRUE(refused([](v1::RecordingConfig& c) { c.set_sampler("ptrace"); }));
 }

@@ -1,0 +1,74 @@
+// Time off a CPU: the stack is taken when a thread leaves the CPU, since only then is its memory at hand, and written
+// when it comes back if a tick of the grid has passed meanwhile.
+#pragma once
+
+#include "bpf/lib/sample.h"
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 65536);
+  __type(key, __u32);
+  __type(value, struct pyc_wait);
+} pyc_waits SEC(".maps");
+
+// A new thread's entry.
+static struct pyc_wait pyc_no_wait;
+
+static inline void pyc_describe_wait(struct pyc_scratch* scratch, struct task_struct* task, int runnable) {
+  struct pyc_sample* sample = &scratch->sample;
+  struct pt_regs* registers = (struct pt_regs*)bpf_task_pt_regs(task);
+  sample->flags |= PYC_SAMPLE_WAITED;
+  if (runnable) sample->flags |= PYC_SAMPLE_RUNNABLE;
+  long syscall = registers->orig_rax;
+  if (syscall < 0) return;
+  sample->wait_syscall = syscall;
+  sample->wait_argument = registers->rdi;
+  if (syscall == PYC_SYSCALL_FUTEX && scratch->gil &&
+      sample->wait_argument - scratch->gil < scratch->process.layout.gil_size)
+    sample->flags |= PYC_SAMPLE_WAITS_FOR_GIL;
+}
+
+// `task` is about to leave the CPU.
+static inline void pyc_begin_wait(struct pyc_scratch* scratch, struct task_struct* task, int runnable, pyc_u64 now) {
+  pyc_u32 tid = task->pid;
+  struct pyc_wait* wait = bpf_map_lookup_elem(&pyc_waits, &tid);
+  if (!wait) {
+    bpf_map_update_elem(&pyc_waits, &tid, &pyc_no_wait, BPF_NOEXIST);
+    wait = bpf_map_lookup_elem(&pyc_waits, &tid);
+  }
+  if (!wait) return;
+  pyc_take_sample(scratch, task, now);
+  pyc_describe_wait(scratch, task, runnable);
+  pyc_u32 count = scratch->sample.frame_count;
+  if (count > PYC_MAX_FRAMES) return;
+  wait->error = scratch->error;
+  if (bpf_probe_read_kernel(wait->frames, count * sizeof(struct pyc_frame), scratch->frames)) return;
+  scratch->sample.time_ns = 0;
+  scratch->sample.wait_begin_ns = now;
+  wait->sample = scratch->sample;
+}
+
+// `task` is about to run.
+static inline void pyc_end_wait(struct task_struct* task, pyc_u64 now) {
+  pyc_u32 tid = task->pid;
+  struct pyc_wait* wait = bpf_map_lookup_elem(&pyc_waits, &tid);
+  if (!wait) return;
+  pyc_u64 begin = wait->sample.wait_begin_ns;
+  wait->sample.wait_begin_ns = 0;
+  pyc_u64 ticks = begin ? pyc_ticks_between(&pyc_settings, begin, now) : 0;
+  if (!ticks) return;
+  __sync_fetch_and_add(&pyc_counters.ticks, ticks);
+  if (wait->error) {
+    if (wait->error < PYC_ERROR_COUNT) __sync_fetch_and_add(&pyc_counters.errors[wait->error], ticks);
+    return;
+  }
+  pyc_u32 count = wait->sample.frame_count;
+  if (count > PYC_MAX_FRAMES) return;
+  wait->sample.wait_begin_ns = begin;
+  wait->sample.time_ns = now;
+  if (bpf_ringbuf_output(&pyc_ring, &wait->sample, sizeof wait->sample + count * sizeof(struct pyc_frame),
+                         pyc_wakeup()))
+    __sync_fetch_and_add(&pyc_counters.ring_full, ticks);
+  wait->sample.wait_begin_ns = 0;
+}

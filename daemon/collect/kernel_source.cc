@@ -1,0 +1,256 @@
+#include "daemon/collect/kernel_source.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <list>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "daemon/collect/kernel_errors.h"
+#include "daemon/collect/standing_waits.h"
+#include "daemon/collect/thread_events.h"
+#include "daemon/os/clock.h"
+
+namespace pycroscope {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Room for a quarter of a second of stacks of moderate depth on each CPU.
+size_t ring_bytes(double rate) {
+  constexpr double kSampleBytes = 512, kSeconds = 0.25;
+  const double cpus = static_cast<double>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  const auto wanted = static_cast<size_t>(rate * kSampleBytes * kSeconds * cpus);
+  return std::clamp(std::bit_ceil(wanted), Sampler::kRingBytes, Sampler::kMaxRingBytes);
+}
+
+// What both clocks have in common.
+class KernelSource : public StackSource {
+ public:
+  KernelSource(std::unique_ptr<Sampler> sampler) : sampler_(std::move(sampler)) {}
+
+  void forget(pid_t pid) override { sampler_->remove_process(pid); }
+
+  Status drain(milliseconds timeout, const RecordVisitor& visit) override { return sampler_->drain(timeout, visit); }
+
+  uint64_t ticks_between(uint64_t begin_ns, uint64_t end_ns) const override {
+    return pyc_ticks_between(&sampler_->settings(), begin_ns, end_ns);
+  }
+
+  uint64_t tick_after(uint64_t begin_ns) const override {
+    const auto& [origin, period] = std::pair(sampler_->settings().tick_origin_ns, sampler_->settings().tick_period_ns);
+    return begin_ns < origin ? origin : begin_ns + period - (begin_ns - origin) % period;
+  }
+
+  std::string explain_failures() const override {
+    int worst = PYC_OK;
+    for (int id = PYC_OK + 1; id < PYC_ERROR_COUNT; ++id)
+      if (counted_.errors[id] > counted_.errors[worst]) worst = id;
+    if (worst == PYC_OK) return {};
+    return fmt::format("no stack could be read in {} attempts: {}", counted_.ticks,
+                       kernel_error(static_cast<pyc_error>(worst)).sentence);
+  }
+
+ protected:
+  // Losses that the kernel side counted since the last call.
+  std::vector<LossCount> counted_losses() {
+    const pyc_counters now = sampler_->counters();
+    std::unordered_map<v1::LossReason, uint64_t> lost;
+    for (int id = PYC_OK + 1; id < PYC_ERROR_COUNT; ++id)
+      lost[kernel_error(static_cast<pyc_error>(id)).loss] += now.errors[id] - counted_.errors[id];
+    lost[v1::LOSS_REASON_RING_FULL] += now.ring_full - counted_.ring_full;
+    lost[v1::LOSS_REASON_LATE_TICK] += now.late - counted_.late;
+    counted_ = now;
+    std::vector<LossCount> losses;
+    for (const auto& [reason, count] : lost) add_loss_count(losses, reason, count);
+    return losses;
+  }
+
+  static void add_loss_count(std::vector<LossCount>& losses, v1::LossReason reason, uint64_t count) {
+    if (count == 0) return;
+    const auto same = std::ranges::find(losses, reason, &LossCount::reason);
+    if (same == losses.end())
+      losses.push_back({reason, count});
+    else
+      same->count += count;
+  }
+
+  uint64_t ticks() const { return counted_.ticks; }
+
+  std::unique_ptr<Sampler> sampler_;
+
+ private:
+  pyc_counters counted_{};
+};
+
+class ThreadClockSource final : public KernelSource {
+ public:
+  ThreadClockSource(std::unique_ptr<Sampler> sampler, bool follow_children)
+      : KernelSource(std::move(sampler)),
+        inherit_(follow_children ? CpuClockEvent::Inherit::kThreadsAndChildren : CpuClockEvent::Inherit::kThreads) {}
+
+  Status watch(std::shared_ptr<const Process> process, const PythonRuntime* python) override {
+    const pid_t pid = process->pid();
+    PYC_CHECK(sampler_->set_process(pid, python));
+    if (!covered_.insert(pid).second) return {};
+    PYC_TRY(auto events, ThreadEvents::start(std::move(process), sampler_->settings().tick_period_ns, inherit_,
+                                             sampler_->thread_tick_program()));
+    events_.push_back(std::move(events));
+    return {};
+  }
+
+  Status drain(milliseconds timeout, const RecordVisitor& visit) override {
+    return KernelSource::drain(timeout, [&](std::span<const std::byte> record) {
+      note(record);
+      visit(record);
+    });
+  }
+
+  Result<std::vector<LossCount>> account(const RecordVisitor&) override {
+    for (ThreadEvents& events : events_)
+      if (!events.settled() && !stopped_) PYC_CHECK(events.settle(ticked_));
+    // In this order: ticks of the time in between make the expectation too low, never too high.
+    uint64_t expected = 0;
+    for (const ThreadEvents& events : events_) {
+      PYC_TRY(const uint64_t ticks, events.expected_ticks());
+      expected += ticks;
+    }
+    std::vector<LossCount> losses = counted_losses();
+    if (expected > ticks() + late_) {
+      const uint64_t late = expected - ticks();
+      add_loss_count(losses, v1::LOSS_REASON_LATE_TICK, late - std::exchange(late_, late));
+    }
+    return losses;
+  }
+
+  Status stop() override {
+    stopped_ = true;
+    for (ThreadEvents& events : events_) PYC_CHECK(events.stop());
+    return {};
+  }
+
+ private:
+  // Children of what is covered have inherited its clocks.
+  void note(std::span<const std::byte> record) {
+    pyc_lifecycle lifecycle;
+    pyc_sample sample;
+    if (record_is(record, PYC_RECORD_LIFECYCLE, lifecycle) && lifecycle.event == PYC_LIFECYCLE_FORK)
+      covered_.insert(static_cast<pid_t>(lifecycle.tgid));
+    else if (!settled() && record_is(record, PYC_RECORD_SAMPLE, sample))
+      ticked_.insert(static_cast<pid_t>(sample.tid));
+  }
+
+  bool settled() const {
+    return std::ranges::all_of(events_, [](const ThreadEvents& events) { return events.settled(); });
+  }
+
+  CpuClockEvent::Inherit inherit_;
+  std::list<ThreadEvents> events_;
+  std::unordered_set<pid_t> covered_;
+  std::unordered_set<pid_t> ticked_;  // while threads are in doubt
+  uint64_t late_ = 0;
+  bool stopped_ = false;
+};
+
+class CpuClocksSource final : public KernelSource {
+ public:
+  static Result<std::unique_ptr<StackSource>> start(std::unique_ptr<Sampler> sampler) {
+    PYC_CHECK(sampler->follow_waits());
+    std::vector<CpuClockEvent> clocks;
+    const long cpus = ::sysconf(_SC_NPROCESSORS_CONF);
+    for (int cpu = 0; cpu < cpus; ++cpu) {
+      auto clock = CpuClockEvent::open_cpu(cpu, sampler->settings().tick_period_ns);
+      if (!clock && clock.error().code == ErrorCode::kNotFound) continue;
+      if (!clock) return std::unexpected(std::move(clock).error());
+      clocks.push_back(*std::move(clock));
+    }
+    // One after the other without anything in between: their ticks are to fall together.
+    for (CpuClockEvent& clock : clocks) PYC_CHECK(clock.start(sampler->cpu_tick_program()));
+    return std::make_unique<CpuClocksSource>(std::move(sampler), std::move(clocks));
+  }
+
+  CpuClocksSource(std::unique_ptr<Sampler> sampler, std::vector<CpuClockEvent> clocks)
+      : KernelSource(std::move(sampler)), clocks_(std::move(clocks)) {}
+
+  Status watch(std::shared_ptr<const Process> process, const PythonRuntime* python) override {
+    PYC_CHECK(sampler_->set_process(process->pid(), python));
+    if (!python) return {};
+    read_standing_waits(
+        *process, *python,
+        [&](std::span<const std::byte> record) { codes_.emplace_back(record.begin(), record.end()); },
+        [&](const pyc_wait& wait) { sampler_->add_wait(wait); });
+    return {};
+  }
+
+  Status drain(milliseconds timeout, const RecordVisitor& visit) override {
+    for (const auto& record : std::exchange(codes_, {})) visit(record);
+    return KernelSource::drain(timeout, [&](std::span<const std::byte> record) { visit_clipped(record, visit); });
+  }
+
+  Result<std::vector<LossCount>> account(const RecordVisitor& visit) override {
+    const auto now = static_cast<uint64_t>(monotonic_ns());
+    sampler_->visit_waiting([&](const pyc_wait& wait) {
+      pyc_wait so_far = wait;
+      so_far.sample.time_ns = now;
+      uint64_t& done = accounted_ns_[wait.sample.tid];
+      so_far.sample.wait_begin_ns = std::max(wait.sample.wait_begin_ns, std::exchange(done, now));
+      visit_wait(so_far, visit);
+    });
+    return counted_losses();
+  }
+
+  Status stop() override {
+    for (CpuClockEvent& clock : clocks_) PYC_CHECK(clock.stop());
+    return {};
+  }
+
+ private:
+  static void visit_wait(const pyc_wait& wait, const RecordVisitor& visit) {
+    std::vector<std::byte> record(sizeof wait.sample + wait.sample.frame_count * sizeof(pyc_frame));
+    std::memcpy(record.data(), &wait.sample, sizeof wait.sample);
+    std::memcpy(record.data() + sizeof wait.sample, wait.frames, record.size() - sizeof wait.sample);
+    visit(record);
+  }
+
+  // What was visited of a wait while it lasted does not come again with its end.
+  void visit_clipped(std::span<const std::byte> record, const RecordVisitor& visit) {
+    pyc_sample sample;
+    const bool is_wait = record_is(record, PYC_RECORD_SAMPLE, sample) && (sample.flags & PYC_SAMPLE_WAITED) != 0;
+    const auto done = is_wait ? accounted_ns_.find(sample.tid) : accounted_ns_.end();
+    if (done == accounted_ns_.end()) return visit(record);
+    sample.wait_begin_ns = std::max(sample.wait_begin_ns, done->second);
+    accounted_ns_.erase(done);
+    if (sample.wait_begin_ns >= sample.time_ns) return;
+    std::vector<std::byte> copy(record.begin(), record.end());
+    std::memcpy(copy.data(), &sample, sizeof sample);
+    visit(copy);
+  }
+
+  std::vector<CpuClockEvent> clocks_;
+  std::vector<std::vector<std::byte>> codes_;            // code objects of waits that were there before
+  std::unordered_map<uint32_t, uint64_t> accounted_ns_;  // by tid: until when its wait has been visited
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Sampler>> load_sampler(const v1::RecordingConfig& config, std::unique_ptr<Sampler> ready) {
+  const size_t ring = ring_bytes(config.rate_hz());
+  if (ready && ready->ring_bytes() >= ring) return ready;
+  return Sampler::load(ring);
+}
+
+Result<std::unique_ptr<StackSource>> start_kernel_source(const v1::RecordingConfig& config,
+                                                         std::unique_ptr<Sampler> sampler) {
+  const bool cpu_mode = config.mode() == v1::SAMPLE_MODE_CPU;
+  sampler->configure(static_cast<uint64_t>(1e9 / config.rate_hz()), config.subprocesses(), !cpu_mode);
+  PYC_CHECK(sampler->follow_lifecycle());
+  if (!cpu_mode) return CpuClocksSource::start(std::move(sampler));
+  return std::make_unique<ThreadClockSource>(std::move(sampler), config.subprocesses());
+}
+
+}  // namespace pycroscope

@@ -1,0 +1,13 @@
+// The processes below a process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <vector>
+
+namespace pycroscope {
+
+// Children, their children, and so on, parents before children; those that start or end meanwhile may be missing.
+std::vector<pid_t> descendants(pid_t pid);
+
+}  // namespace pycroscope

@@ -1,0 +1,67 @@
+"""Threads that each wait in one known way, half of the time or all of it; prints "ready", runs until killed.
+
+    sleeper    sleeps all the time         (sleep)
+    locked     waits for a lock that `holder` keeps 80 ms of each 100 ms
+    reader     waits for a socket that gets a byte every 50 ms
+    burner-1, burner-2   compete for the GIL
+"""
+
+import socket
+import threading
+import time
+
+lock = threading.Lock()
+here, there = socket.socketpair()
+
+
+def sleep_long():
+    while True:
+        time.sleep(0.25)
+
+
+def hold():
+    while True:
+        with lock:
+            time.sleep(0.08)
+        time.sleep(0.02)
+
+
+def wait_for_lock():
+    while True:
+        with lock:
+            pass
+        time.sleep(0.001)
+
+
+def send():
+    while True:
+        time.sleep(0.05)
+        there.send(b"x")
+
+
+def receive():
+    while True:
+        here.recv(1)
+
+
+def burn():
+    total = 0
+    while True:
+        for i in range(1000):
+            total += i * i
+
+
+FUNCTIONS = {
+    "sleeper": sleep_long,
+    "holder": hold,
+    "locked": wait_for_lock,
+    "sender": send,
+    "reader": receive,
+    "burner-1": burn,
+    "burner-2": burn,
+}
+for name, function in FUNCTIONS.items():
+    threading.Thread(target=function, name=name, daemon=True).start()
+time.sleep(0.2)
+print("ready", flush=True)
+threading.Event().wait()
