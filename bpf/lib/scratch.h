@@ -97,7 +97,10 @@ static inline struct pyc_scratch* pyc_get_scratch(void) {
 static inline int pyc_enter(struct pyc_scratch* scratch, pyc_u32 tgid) {
   const struct pyc_process* process = bpf_map_lookup_elem(&pyc_processes, &tgid);
   if (!process) return 0;
-  if (scratch->process.generation != process->generation) scratch->process = *process;
+  if (scratch->process.generation == process->generation) return 1;
+  scratch->process = *process;
+  // Another layout's code objects may have been longer.
+  __builtin_memset(scratch->code, 0, sizeof scratch->code);
   return 1;
 }
 

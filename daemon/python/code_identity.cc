@@ -47,8 +47,8 @@ Result<uint64_t> code_identity(const TargetMemory& memory, const pyc_layout& lay
     PYC_TRY(const auto version, memory.read<uint32_t>(code + layout.code_version));
     if (version != 0) return h;
   }
-  PYC_TRY(const auto size_of_bytecode, bytecode_size(memory, layout, code));
-  h = pyc_mix(h, size_of_bytecode);
+  PYC_TRY(const auto instructions, memory.read<uint64_t>(code + layout.var_size));
+  h = pyc_mix(h, instructions);
   for (const uint16_t field : {layout.code_name, layout.code_qualname, layout.code_filename}) {
     PYC_TRY(const auto object, memory.read_pointer(code + field));
     PYC_TRY(const auto text, text_identity(memory, layout, object));
