@@ -21,7 +21,7 @@ struct AttachOptions {
   ServiceOptions service;
   RecordOptions record;
   ShapeOptions shape;
-  std::string format, output;
+  OutputOptions output;
   std::optional<int> ready_fd;
   bool quiet = false;
 };
@@ -44,11 +44,8 @@ void suggest_next(const AttachOptions& options, const v1::Session& session) {
 
 Status export_recording(const AttachOptions& options, const Connection& connection, const v1::Session& session,
                         const std::string& format, const std::function<bool()>& cancelled) {
-  v1::ExportRequest request;
-  request.set_session(session.id());
-  request.set_format(format);
-  *request.mutable_tree() = make_tree_options(options.shape);
-  const Status exported = export_to(connection, request, options.output, cancelled);
+  const v1::ExportRequest request = whole_export(session, format, options.shape);
+  const Status exported = export_to(connection, request, options.output.path, cancelled);
   if (exported) return {};
   return fail(exported.error().code,
               fmt::format("{}; the session is kept: `pycroscoped export {}{} -f {} -o FILE` exports it again",
@@ -63,7 +60,8 @@ Result<int> export_and_tell(const AttachOptions& options, const Connection& conn
   const auto cancelled = [&] { return !ended_by_signal && watch.received() != 0; };
   PYC_CHECK(export_recording(options, connection, session, format, cancelled));
   if (options.quiet) return 0;
-  const std::string where = options.output == "-" ? "" : fmt::format("wrote {} ({}); ", options.output, format);
+  const std::string where =
+      options.output.path == "-" ? "" : fmt::format("wrote {} ({}); ", options.output.path, format);
   hint(fmt::format("{}session {}: {}\n", where, session.id(), human_loss(session.loss())));
   return 0;
 }
@@ -79,8 +77,8 @@ Result<int> report_and_suggest(const AttachOptions& options, const Connection& c
 Result<int> run_attach(const AttachOptions& options) {
   PYC_CHECK(require_pid(options.record.pid, "attach"));
   PYC_CHECK(check_ready_fd(options.ready_fd));
-  PYC_TRY(const std::string format, choose_format(options.format, options.output));
-  if (!options.output.empty()) PYC_CHECK(OutputFile::check(options.output));
+  PYC_TRY(const std::string format, choose_format(options.output.format, options.output.path));
+  if (!options.output.path.empty()) PYC_CHECK(OutputFile::check(options.output.path));
 
   RecordingClient recording;
   const SignalWatch watch([&recording] { recording.interrupt(); });
@@ -111,8 +109,8 @@ Result<int> run_attach(const AttachOptions& options) {
     return fail(ErrorCode::kFailed, fmt::format("the recording ended early: {}; session {} holds what came before",
                                                 session.failure(), session.id()));
   }
-  return options.output.empty() ? report_and_suggest(options, connection, session)
-                                : export_and_tell(options, connection, session, format, watch);
+  return options.output.path.empty() ? report_and_suggest(options, connection, session)
+                                     : export_and_tell(options, connection, session, format, watch);
 }
 
 }  // namespace
@@ -127,14 +125,10 @@ void add_attach(CommandLine& line) {
                   "exported instead. A second Ctrl-C quits at once.",
                   run_attach);
   command->group("Look at running programs");
+  add_pid(*command, options->record.pid);
   add_record_options(*command, options->record);
   command->add_option("--name", options->record.name, "A name for the session")->type_name("NAME");
-  command->add_option("-o,--output", options->output, "Export the session to this file, - is the standard output")
-      ->type_name("FILE");
-  command
-      ->add_option("-f,--format", options->format,
-                   "Format of -o: " + format_list() + " (default: by the file's extension, else collapsed)")
-      ->type_name("FORMAT");
+  add_output_options(*command, options->output);
   add_shape_options(*command, options->shape);
   add_ready_fd(*command, options->ready_fd);
   add_quiet(*command, options->quiet);

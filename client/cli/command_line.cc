@@ -81,8 +81,8 @@ CommandLine::CommandLine() {
   app.set_version_flag("--version", "pycroscoped " PYC_VERSION, "Print the version");
   app.require_subcommand(1);
   app.footer(kFooter);
-  for (const auto add : {add_attach, add_top, add_dump, add_ps, add_sessions, add_report, add_export, add_serve,
-                         add_doctor, add_completion}) {
+  for (const auto add : {add_attach, add_run, add_top, add_dump, add_ps, add_sessions, add_report, add_export,
+                         add_serve, add_doctor, add_completion}) {
     add(*this);
   }
 }

@@ -27,6 +27,7 @@ void add_dump(CommandLine& line);
 void add_export(CommandLine& line);
 void add_ps(CommandLine& line);
 void add_report(CommandLine& line);
+void add_run(CommandLine& line);
 void add_serve(CommandLine& line);
 void add_sessions(CommandLine& line);
 void add_top(CommandLine& line);

@@ -49,6 +49,22 @@ Result<std::string> choose_format(std::string_view name, std::string_view path) 
   return "collapsed";
 }
 
+void add_output_options(CLI::App& app, OutputOptions& options) {
+  app.add_option("-o,--output", options.path, "Export the session to this file, - is the standard output")
+      ->type_name("FILE");
+  app.add_option("-f,--format", options.format,
+                 "Format of -o: " + format_list() + " (default: by the file's extension, else collapsed)")
+      ->type_name("FORMAT");
+}
+
+v1::ExportRequest whole_export(const v1::Session& session, const std::string& format, const ShapeOptions& shape) {
+  v1::ExportRequest request;
+  request.set_session(session.id());
+  request.set_format(format);
+  *request.mutable_tree() = make_tree_options(shape);
+  return request;
+}
+
 Status export_to(const Connection& connection, const v1::ExportRequest& request, const std::string& path,
                  const std::function<bool()>& cancelled) {
   PYC_TRY(OutputFile file, OutputFile::create(path));

@@ -7,6 +7,7 @@
 
 #include "analysis/model/result.h"
 #include "client/cli/connection.h"
+#include "client/cli/options.h"
 #include "pycroscope/v1/service.pb.h"
 
 namespace pycroscope {
@@ -17,6 +18,15 @@ Result<std::string> choose_format(std::string_view name, std::string_view path);
 
 // "collapsed, json, ...": those there are.
 std::string format_list();
+
+// Where a command's recording goes when it has ended.
+struct OutputOptions {
+  std::string format, path;  // no path: nowhere
+};
+void add_output_options(CLI::App& app, OutputOptions& options);
+
+// The session, whole, in the shape asked for.
+v1::ExportRequest whole_export(const v1::Session& session, const std::string& format, const ShapeOptions& shape);
 
 // Writes the export to `path` ("-": the standard output), whole or not at all. Gives up, with an error, as soon as
 // `cancelled` is true.

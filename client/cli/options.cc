@@ -49,7 +49,6 @@ void add_session(CLI::App& app, std::string& session) {
 }
 
 void add_record_options(CLI::App& app, RecordOptions& options) {
-  add_pid(app, options.pid);
   add_value(app, "-d,--duration", options.duration, parse_duration, "TIME",
             "Stop after this time: 10s, 5m, 1h; a bare number is seconds (default: until Ctrl-C)");
   add_value(app, "-r,--rate", options.rate_hz, parse_rate, "HZ",

@@ -46,9 +46,9 @@ Status require_pid(int32_t pid, std::string_view command);
 // SESSION, by default the latest.
 void add_session(CLI::App& app, std::string& session);
 
-// How to record.
+// What and how to record.
 struct RecordOptions {
-  int32_t pid = 0;
+  int32_t pid = 0;  // not among the options below
   double rate_hz = 100;
   v1::SampleMode mode = v1::SAMPLE_MODE_CPU;
   std::optional<std::chrono::nanoseconds> duration;

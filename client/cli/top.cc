@@ -153,6 +153,7 @@ void add_top(CommandLine& line) {
                   "s sort, / filter, p pause, r reset, h help, q quit.",
                   run_top);
   command->group("Look at running programs");
+  add_pid(*command, options->record.pid);
   add_record_options(*command, options->record);
   command->add_flag("-s,--subprocesses", options->subprocesses, "Show the processes that it starts, too");
   add_value(*command, "--interval", options->interval, parse_duration, "TIME", "Between two pictures (default: 1s)");

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "analysis/model/events.h"
 #include "analysis/model/result.h"
@@ -19,11 +20,14 @@ namespace pycroscope {
 
 struct CollectContext {
   std::shared_ptr<const Process> process;
-  PythonRuntime python;
+  // Nothing: the process is about to execute the program that is meant.
+  std::optional<PythonRuntime> python;
   v1::RecordingConfig config;  // complete and valid
   int64_t session_start_ns;    // CLOCK_MONOTONIC of session time 0
   // Whether a process may be looked into, after it has executed another program.
   std::function<Status(const Process&)> may_watch;
+  // `process` has executed another program, and later again when that one's Python has been found.
+  std::function<void(const Process&, const PythonRuntime*)> on_program;
 };
 
 class Collector {

@@ -15,6 +15,7 @@
 #include "daemon/collect/wait_labels.h"
 #include "daemon/os/clock.h"
 #include "daemon/target/children.h"
+#include "daemon/target/modules.h"
 
 namespace pycroscope {
 namespace {
@@ -42,7 +43,7 @@ class SampleCollector final : public Collector {
 
   Status start(EventSink& sink) {
     SampledProcess& target = add(context_.process, 0, sink.symbols());
-    target.set_python(context_.python);
+    if (context_.python) target.set_python(*context_.python);
     PYC_CHECK(source_->watch(context_.process, target.python()));
     if (!context_.config.subprocesses()) return {};
     for (const pid_t pid : descendants(context_.process->pid())) PYC_CHECK(add_descendant(pid, sink.symbols()));
@@ -156,6 +157,11 @@ class SampleCollector final : public Collector {
     }
     add(std::make_shared<const Process>(process ? *std::move(process) : Process::ended(pid)), parent, symbols);
     searches_.insert_or_assign(pid, Search{});
+    report_program(*find(lifecycle.tgid));
+  }
+
+  void report_program(const SampledProcess& process) const {
+    if (process.process()->pid() == context_.process->pid()) context_.on_program(*process.process(), process.python());
   }
 
   // Looks where the Pythons of started programs are; as long as they start, often.
@@ -178,9 +184,10 @@ class SampleCollector final : public Collector {
     if (now < search.next_ns) return false;
     search.next_ns = now + search.pause_ns;
     search.pause_ns = std::min(search.pause_ns * 3 / 2, kLongestLookNs);
-    auto found = find_python(*process.process(), LiveMemory(process.process()->pid()));
+    auto found = find_python(LiveModules(*process.process()), LiveMemory(process.process()->pid()));
     if (!found) return false;
     process.set_python(*std::move(found));
+    report_program(process);
     // A layout that cannot be followed leaves the process without Python frames.
     static_cast<void>(source_->watch(process.process(), process.python()));
     return true;

@@ -39,7 +39,7 @@ std::string command_text(const v1::Target& target) {
   return text;
 }
 
-Result<v1::Target> describe_target(const Process& process, const PythonRuntime& python) {
+Result<v1::Target> describe_target(const Process& process, const PythonRuntime* python) {
   v1::Target target;
   target.set_pid(process.pid());
   target.set_start_time_ticks(process.start_time_ticks());
@@ -52,11 +52,12 @@ Result<v1::Target> describe_target(const Process& process, const PythonRuntime& 
   if (const auto directory = process.working_directory()) target.set_working_directory(valid_utf8(*directory));
   if (const auto environment = process.environment()) add_environment(*environment, target);
 
+  if (!python) return target;
   v1::Interpreter& interpreter = *target.mutable_interpreter();
   interpreter.set_implementation("CPython");
-  interpreter.set_version(python.version);
-  interpreter.set_runtime_module(valid_utf8(python.runtime_module));
-  interpreter.set_free_threaded(python.layout.free_threaded != 0);
+  interpreter.set_version(python->version);
+  interpreter.set_runtime_module(valid_utf8(python->runtime_module));
+  interpreter.set_free_threaded(python->layout.free_threaded != 0);
   if (const auto executable = process.executable()) interpreter.set_executable(valid_utf8(*executable));
   return target;
 }

@@ -11,8 +11,9 @@
 
 namespace pycroscope {
 
-// Everything of v1::Target. What cannot be read of it stays empty; kTargetGone when the process has ended.
-Result<v1::Target> describe_target(const Process& process, const PythonRuntime& python);
+// Everything of v1::Target; `python` null: not known (yet). What cannot be read of it stays empty; kTargetGone when the
+// process has ended.
+Result<v1::Target> describe_target(const Process& process, const PythonRuntime* python);
 
 // Splits "NAME=value" strings: values of the names on the allow-list (PYTHON*, VIRTUAL_ENV, LANG, CI), names of all
 // others, sorted.

@@ -60,9 +60,13 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
   PYC_TRY(const v1::RecordingConfig config, resolve_config(request.config()));
   PYC_TRY(Process process, Process::open(request.pid()));
   PYC_CHECK(check_attach(caller, process));
-  Result<PythonRuntime> python = find_python(process, LiveMemory(process.pid()));
-  if (!python) return attach_failure(process, std::move(python).error());
-  Result<v1::Target> target = describe_target(process, *python);
+  std::optional<PythonRuntime> python;
+  if (!request.before_exec()) {
+    Result<PythonRuntime> found = find_python(process, LiveMemory(process.pid()));
+    if (!found) return attach_failure(process, std::move(found).error());
+    python = *std::move(found);
+  }
+  Result<v1::Target> target = describe_target(process, python ? &*python : nullptr);
   if (!target) return attach_failure(process, std::move(target).error());
 
   // The dear parts come before the session begins.
@@ -71,7 +75,7 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
   v1::Session session = new_session(*std::move(target), request, config);
   PYC_TRY(std::unique_ptr<SessionWriter> writer, store.create(std::move(session), caller.session_owner));
   std::unique_ptr<Recorder> recorder(
-      new Recorder(store, caller, std::move(process), *std::move(python), requested_ns, std::move(writer)));
+      new Recorder(store, caller, std::move(process), std::move(python), requested_ns, std::move(writer)));
   if (Status started = recorder->start(std::move(source)); !started) {
     auto failure = attach_failure(*recorder->process_, std::move(started).error());
     recorder->discard();
@@ -80,8 +84,8 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
   return recorder;
 }
 
-Recorder::Recorder(Store& store, const Caller& caller, Process process, PythonRuntime python, int64_t requested_ns,
-                   std::unique_ptr<SessionWriter> writer)
+Recorder::Recorder(Store& store, const Caller& caller, Process process, std::optional<PythonRuntime> python,
+                   int64_t requested_ns, std::unique_ptr<SessionWriter> writer)
     : store_(store),
       caller_(caller),
       process_(std::make_shared<const Process>(std::move(process))),
@@ -101,7 +105,8 @@ Status Recorder::start(std::unique_ptr<StackSource> source) {
                            .python = python_,
                            .config = config,
                            .session_start_ns = start_ns_,
-                           .may_watch = [this](const Process& process) { return check_attach(caller_, process); }},
+                           .may_watch = [this](const Process& process) { return check_attach(caller_, process); },
+                           .on_program = [this](const auto&... program) { describe(program...); }},
                           events_, std::move(source)));
   // The process may have changed its identity, or ended and its pid be another's, since it was checked.
   PYC_CHECK(check_attach(caller_, *process_));
@@ -109,6 +114,10 @@ Status Recorder::start(std::unique_ptr<StackSource> source) {
   sources_ = std::make_unique<Sources>(*process_, caller_);
   next_sync_ns_ = monotonic_ns() + kSyncNs;
   return sync();
+}
+
+void Recorder::describe(const Process& process, const PythonRuntime* python) {
+  if (auto target = describe_target(process, python)) *writer_->session().mutable_target() = *std::move(target);
 }
 
 const v1::Session& Recorder::session() {

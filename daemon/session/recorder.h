@@ -50,17 +50,19 @@ class Recorder {
   LiveTop& live_top() { return events_; }
 
  private:
-  Recorder(Store& store, const Caller& caller, Process process, PythonRuntime python, int64_t requested_ns,
-           std::unique_ptr<SessionWriter> writer);
+  Recorder(Store& store, const Caller& caller, Process process, std::optional<PythonRuntime> python,
+           int64_t requested_ns, std::unique_ptr<SessionWriter> writer);
 
   Status start(std::unique_ptr<StackSource> source);
+  // The target runs another program from now on.
+  void describe(const Process& process, const PythonRuntime* python);
   Status sync();
   std::chrono::milliseconds next_pause() const;
 
   Store& store_;
   const Caller caller_;
   const std::shared_ptr<const Process> process_;
-  const PythonRuntime python_;
+  const std::optional<PythonRuntime> python_;
   const int64_t requested_ns_;
   const int64_t start_ns_;                   // session time 0
   const int64_t cpu_before_ns_;              // of the owner thread

@@ -71,7 +71,8 @@ inline Status record(pid_t pid, double rate, std::chrono::milliseconds duration,
                                .python = python,
                                .config = config,
                                .session_start_ns = monotonic_ns(),
-                               .may_watch = [](const Process&) -> Status { return {}; }};
+                               .may_watch = [](const Process&) -> Status { return {}; },
+                               .on_program = [](const Process&, const PythonRuntime*) {}};
   PYC_TRY(const auto collector, start_sample_collector(context, sink, std::move(source)));
   while (std::chrono::steady_clock::now() < start + duration && sink.samples().size() < enough)
     PYC_CHECK(collector->drain(sink, std::chrono::milliseconds(20)));
