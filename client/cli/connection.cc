@@ -65,6 +65,10 @@ Result<Connection> Connection::open_in_process(const std::filesystem::path& dire
   return Connection(std::move(in_process), std::move(channel));
 }
 
+Result<Connection> Connection::open_without_service(const ServiceOptions& options) {
+  return open_in_process(options.store.empty() ? Store::default_directory() : std::filesystem::path(options.store));
+}
+
 Result<Connection> Connection::open_socket(const std::string& path) {
   if (!exists(path)) {
     return fail(ErrorCode::kUnavailable,

@@ -28,6 +28,8 @@ class Connection {
 
   static Result<Connection> open(const ServiceOptions& options);
   static Result<Connection> open_in_process(const std::filesystem::path& store);
+  // In this process whatever answers at a socket; on options.store, or on the user's own.
+  static Result<Connection> open_without_service(const ServiceOptions& options);
 
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;

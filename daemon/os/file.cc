@@ -24,6 +24,33 @@ Result<Fd> open_for_reading(const std::string& path) {
   return fd;
 }
 
+Result<Fd> open_regular_file(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd) return os_failure(errno, "cannot open", path);
+  struct stat status{};
+  if (::fstat(fd.get(), &status) != 0) return os_failure(errno, "cannot look at", path);
+  if (!S_ISREG(status.st_mode)) return fail(ErrorCode::kFailed, path + " is not a regular file");
+  return fd;
+}
+
+Result<uint64_t> file_size(const Fd& fd) {
+  struct stat status{};
+  if (::fstat(fd.get(), &status) != 0) return fail(ErrorCode::kFailed, "cannot look at a file: " + errno_text(errno));
+  return static_cast<uint64_t>(status.st_size);
+}
+
+Result<size_t> read_at(const Fd& fd, uint64_t offset, std::span<std::byte> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = ::pread(fd.get(), out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(ErrorCode::kFailed, "cannot read a file: " + errno_text(errno));
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
 Result<std::string> read_file(const std::string& path, size_t limit) {
   PYC_TRY(const Fd fd, open_for_reading(path));
   std::string content;

@@ -69,24 +69,10 @@ int yama_scope() {
   return text && !text->empty() ? (*text)[0] - '0' : 0;
 }
 
-// True for what a system call leaves in the result register when a stop found it waiting: the kernel's own codes for
-// "start again" (ERESTARTSYS to ERESTART_RESTARTBLOCK, linux/errno.h), or EINTR.
-bool was_waiting(int64_t result) { return (result <= -512 && result >= -516 && result != -515) || result == -EINTR; }
-
-// Without the tid.
 StoppedThread read_registers(pid_t tid) {
-#ifndef __x86_64__
-#error "say here where this machine keeps the thread pointer and a system call's number, argument and result"
-#endif
-  StoppedThread thread;
   user_regs_struct registers{};
-  if (::ptrace(PTRACE_GETREGS, tid, nullptr, &registers) != 0) return thread;
-  thread.thread_pointer = registers.fs_base;
-  const auto number = static_cast<int64_t>(registers.orig_rax);
-  if (number >= 0 && was_waiting(static_cast<int64_t>(registers.rax))) {
-    thread.blocked_in = {number, registers.rdi};
-  }
-  return thread;
+  if (::ptrace(PTRACE_GETREGS, tid, nullptr, &registers) != 0) return {.tid = tid};
+  return decode_registers(tid, registers);
 }
 
 std::unexpected<Error> seize_failure(pid_t pid, pid_t tid) {
@@ -141,9 +127,7 @@ class ThreadGroup {
   std::vector<StoppedThread> threads() const {
     std::vector<StoppedThread> threads;
     for (const auto& [tid, task] : tasks_) {
-      StoppedThread& thread = threads.emplace_back();
-      if (task.state == State::kStopped) thread = read_registers(tid);
-      thread.tid = tid;
+      threads.push_back(task.state == State::kStopped ? read_registers(tid) : StoppedThread{.tid = tid});
     }
     return threads;
   }

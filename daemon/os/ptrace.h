@@ -3,28 +3,13 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "analysis/model/result.h"
+#include "daemon/os/stopped_thread.h"
 
 namespace pycroscope {
-
-struct StoppedThread {
-  pid_t tid = 0;
-  // What pthread_self() gives there; 0 for a thread that hangs in the kernel where no stop reaches it.
-  uint64_t thread_pointer = 0;
-  struct SystemCall {
-    int64_t number = 0;
-    uint64_t first_argument = 0;
-  };
-  // The system call it was waiting in; none when it was running, in user code or in the kernel.
-  std::optional<SystemCall> blocked_in;
-
-  bool waits() const { return blocked_in || thread_pointer == 0; }
-};
 
 // All threads of a process, stopped by PTRACE_SEIZE and PTRACE_INTERRUPT. The threads are traced by a thread of the
 // object's own, whose end makes the kernel let go of all of them: however this object ends (an error halfway, a crash
