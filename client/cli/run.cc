@@ -86,12 +86,12 @@ Result<int> run_command(const RunOptions& options) {
 }  // namespace
 
 void add_run(CommandLine& line) {
-  auto [command, options] = add_command(
-      line, line.app, "run",
-      "Run a command and record it from its first bytecode\n\n"
-      "The command has our terminal, signals and descriptors, and its exit code becomes ours. Programs that it executes "
-      "in its own place are recorded, and with -s those that it starts, too.",
-      run_command);
+  auto [command, options] = add_command(line, line.app, "run",
+                                        "Run a command and record it from its first bytecode\n\n"
+                                        "The command has our terminal, signals and descriptors, and its exit code "
+                                        "becomes ours. Programs that it executes "
+                                        "in its own place are recorded, and with -s those that it starts, too.",
+                                        run_command);
   command->group("Look at running programs");
   add_record_options(*command, options->record);
   command->add_option("--name", options->record.name, "A name for the session")->type_name("NAME");

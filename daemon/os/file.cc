@@ -1,6 +1,7 @@
 #include "daemon/os/file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,11 +26,14 @@ Result<Fd> open_for_reading(const std::string& path) {
 }
 
 Result<Fd> open_regular_file(const std::string& path) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!fd) return os_failure(errno, "cannot open", path);
+  const Fd handle(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (!handle) return os_failure(errno, "cannot open", path);
   struct stat status{};
-  if (::fstat(fd.get(), &status) != 0) return os_failure(errno, "cannot look at", path);
+  if (::fstat(handle.get(), &status) != 0) return os_failure(errno, "cannot look at", path);
   if (!S_ISREG(status.st_mode)) return fail(ErrorCode::kFailed, path + " is not a regular file");
+  const std::string through = "/proc/self/fd/" + std::to_string(handle.get());
+  Fd fd(::open(through.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return os_failure(errno, "cannot open", path);
   return fd;
 }
 

@@ -37,12 +37,27 @@ def frames() -> bytes:
     return bytes(memory)
 
 
+def core_file() -> bytes:
+    """One with a thread and a page of /bin/true, which is mapped at 0x10000."""
+    auxv = struct.pack("<4Q", 3, 0x10040, 0, 0)
+    files = struct.pack("<5Q", 1, 4096, 0x10000, 0x14000, 0) + b"/bin/true\0"
+    notes = b""
+    for kind, content in (1, bytes(336)), (3, bytes(136)), (6, auxv), (0x46494C45, files):
+        notes += struct.pack("<III", 5, len(content), kind) + b"CORE\0\0\0\0" + content + bytes(-len(content) % 4)
+    header = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    at = 64 + 2 * 56
+    table = struct.pack("<IIQQQQQQ", 4, 4, at, 0, 0, len(notes), 0, 1)
+    table += struct.pack("<IIQQQQQQ", 1, 5, at + len(notes), 0x10000, 0, 4096, 0x4000, 1)
+    return header + table + notes + pathlib.Path("/bin/true").read_bytes()[:4096]
+
+
 SEEDS = {
     "elf_image": pathlib.Path("/bin/true").read_bytes()[:65536],
     "layout": b"xdebugpy" + struct.pack(f"<{len(DEBUG_OFFSETS)}Q", *DEBUG_OFFSETS),
     "maps": pathlib.Path("/proc/self/maps").read_bytes()[:4096],
     "code_object": code_object(),
     "frames": frames(),
+    "core_file": core_file(),
 }
 
 for name, content in SEEDS.items():
