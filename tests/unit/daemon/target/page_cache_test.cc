@@ -12,10 +12,11 @@ class CountingMemory final : public TargetMemory {
  public:
   Status read_bytes(RemoteAddress address, std::span<std::byte> out) const override {
     ++reads;
-    if (address.address() < kBegin || address.address() + out.size() > kBegin + bytes.size()) {
+    const uint64_t offset = address.address() - kBegin;
+    if (offset > bytes.size() || out.size() > bytes.size() - offset) {
       return fail(ErrorCode::kMemory, "not mapped");
     }
-    std::memcpy(out.data(), bytes.data() + (address.address() - kBegin), out.size());
+    std::memcpy(out.data(), bytes.data() + offset, out.size());
     return {};
   }
 
