@@ -52,10 +52,11 @@ class Worker:
 
 
 @contextlib.contextmanager
-def worker(interpreter: Interpreter) -> Iterator[Worker]:
+def worker(interpreter: Interpreter, script: str = "spin_depth30.py", *arguments: str) -> Iterator[Worker]:
+    """Runs a target that counts its rounds in the first 8 bytes of the file that is its first argument."""
     with tempfile.NamedTemporaryFile() as file:
         file.truncate(8)
-        with target(interpreter, "spin_depth30.py", file.name) as spinning:
+        with target(interpreter, script, file.name, *arguments) as spinning:
             # A worker that wanders between CPUs is noise.
             os.sched_setaffinity(spinning.pid, {max(os.sched_getaffinity(0))})
             with mmap.mmap(file.fileno(), 8) as shared, memoryview(shared) as raw, raw.cast("Q") as counter:

@@ -39,12 +39,13 @@ def austin_command() -> list[str]:
 @dataclasses.dataclass(frozen=True)
 class Profiler:
     name: str
+    options: tuple[str, ...] = ()  # added to what records
 
     def record(self, pid: int, rate: int, folder: Path) -> list[str]:
         """What records `pid` until it is interrupted."""
         if self.name == "py-spy":
             output = ["-f", "raw", "-o", str(folder / "py-spy")]
-            return [str(VENV / "bin/py-spy"), "record", "-p", str(pid), "-r", str(rate), "-d", "3600", *output]
+            return [str(VENV / "bin/py-spy"), "record", "-p", str(pid), "-r", str(rate), "-d", "3600", *output, *self.options]
         if self.name == "austin":
             return [
                 *austin_command(),
@@ -54,10 +55,11 @@ class Profiler:
                 "3600",
                 "-o",
                 str(folder / "austin"),
+                *self.options,
                 "-p",
                 str(pid),
             ]
-        return ours(folder).command("attach", "-p", pid, "-r", rate, "-q")
+        return ours(folder).command("attach", "-p", pid, "-r", rate, "-q", *self.options)
 
     def dump(self, pid: int, folder: Path) -> list[str]:
         if self.name == "py-spy":
