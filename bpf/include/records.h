@@ -132,10 +132,10 @@ struct pyc_settings {
   pyc_u64 tick_origin_ns;  // of the grid of ticks that waits are counted by, CLOCK_MONOTONIC; 0: no tick yet
 };
 
-// Ticks of the grid in (begin, end].
+// Ticks of the grid in (begin, end]; none when it ends before it begins.
 static inline pyc_u64 pyc_ticks_between(const struct pyc_settings* settings, pyc_u64 begin, pyc_u64 end) {
   pyc_u64 origin = settings->tick_origin_ns, period = settings->tick_period_ns;
-  if (!origin || !period || end < origin) return 0;
+  if (!origin || !period || end < origin || end <= begin) return 0;
   if (begin < origin) return (end - origin) / period + 1;
   return (end - origin) / period - (begin - origin) / period;
 }

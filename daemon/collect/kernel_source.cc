@@ -193,8 +193,8 @@ class CpuClocksSource final : public KernelSource {
   }
 
   Result<std::vector<LossCount>> account(const RecordVisitor& visit) override {
-    const auto now = static_cast<uint64_t>(monotonic_ns());
     sampler_->visit_waiting([&](const pyc_wait& wait) {
+      const auto now = static_cast<uint64_t>(monotonic_ns());
       pyc_wait so_far = wait;
       so_far.sample.time_ns = now;
       uint64_t& done = accounted_ns_[wait.sample.tid];

@@ -68,7 +68,10 @@ class SampleCollector final : public Collector {
 
   Status stop(EventSink& sink) override {
     PYC_CHECK(source_->stop());
-    PYC_CHECK(drain_source(sink, milliseconds(0)));
+    for (uint64_t before = records_ + 1; before != records_;) {
+      before = records_;
+      PYC_CHECK(drain_source(sink, milliseconds(0)));
+    }
     for (auto& [pid, process] : processes_) process.name_threads(monotonic_ns(), sink.symbols());
     PYC_CHECK(account(sink));
     // A recording without a single stack although there were ticks is a failure, and says of what.
@@ -107,6 +110,7 @@ class SampleCollector final : public Collector {
   }
 
   void visit(std::span<const std::byte> record, EventSink& sink) {
+    ++records_;
     pyc_sample sample;
     pyc_code_record code;
     pyc_lifecycle lifecycle;
@@ -244,7 +248,8 @@ class SampleCollector final : public Collector {
   std::map<pid_t, Search> searches_;
   std::set<pid_t> ended_;
   WaitLabels labels_;
-  uint64_t recorded_ = 0;
+  uint64_t records_ = 0;   // of the source
+  uint64_t recorded_ = 0;  // samples
   int64_t housekeeping_ns_ = monotonic_ns();
 };
 

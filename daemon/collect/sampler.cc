@@ -45,17 +45,26 @@ Status check_layout(const pyc_layout& layout) {
   return fail(ErrorCode::kFailed, "this build of Python lays out its structures in a way that is not supported");
 }
 
+// The kernel may be as quick to write as we are to read: then a drain would never end.
+constexpr size_t kMaxRecordsADrain = size_t{1} << 16;
+constexpr int kEnough = -EAGAIN;
+
+struct Drain {
+  RecordVisitor visit;
+  size_t records = 0;
+};
+
 int visit_record(void* context, void* data, size_t size) {
-  const auto& visit = *static_cast<const RecordVisitor*>(context);
-  visit(std::span(static_cast<const std::byte*>(data), size));
-  return 0;
+  auto& drain = *static_cast<Drain*>(context);
+  drain.visit(std::span(static_cast<const std::byte*>(data), size));
+  return ++drain.records < kMaxRecordsADrain ? 0 : kEnough;
 }
 
 }  // namespace
 
 struct Sampler::Loaded {
   std::unique_ptr<sampler_bpf, DestroySkeleton> skeleton;
-  RecordVisitor visit;  // what the ring calls
+  Drain drain;  // what the ring calls
   std::unique_ptr<ring_buffer, FreeRing> ring;
 };
 
@@ -72,7 +81,7 @@ Result<std::unique_ptr<Sampler>> Sampler::load(size_t ring_bytes) {
   if (const int error = sampler_bpf::load(loaded->skeleton.get()); error != 0)
     return std::unexpected(bpf_load_error(-error));
   const int map = ::bpf_map__fd(loaded->skeleton->maps.pyc_ring);
-  loaded->ring.reset(::ring_buffer__new(map, visit_record, &loaded->visit, nullptr));
+  loaded->ring.reset(::ring_buffer__new(map, visit_record, &loaded->drain, nullptr));
   if (!loaded->ring) return std::unexpected(bpf_load_error(errno));
   return std::unique_ptr<Sampler>(new Sampler(std::move(loaded)));
 }
@@ -157,8 +166,9 @@ Status Sampler::drain(std::chrono::milliseconds timeout, const RecordVisitor& vi
     pollfd ring{::ring_buffer__epoll_fd(loaded_->ring.get()), POLLIN, 0};
     ::poll(&ring, 1, static_cast<int>(timeout.count()));  // a signal ends the wait early, which is as well
   }
-  loaded_->visit = visit;
-  if (const int error = ::ring_buffer__consume(loaded_->ring.get()); error < 0)
+  loaded_->drain = {visit, 0};
+  const int error = ::ring_buffer__consume(loaded_->ring.get());
+  if (error < 0 && error != kEnough)
     return fail(ErrorCode::kFailed, fmt::format("cannot read the kernel's ring buffer: {}", errno_text(-error)));
   return {};
 }

@@ -52,7 +52,7 @@ class StackSource {
   // Its samples come to an end.
   virtual void forget(pid_t pid) = 0;
 
-  // Waits up to `timeout` for something to come, then visits all that is there.
+  // Waits up to `timeout` for something to come, then visits what is there; of very much only a part.
   virtual Status drain(std::chrono::milliseconds timeout, const RecordVisitor& visit) = 0;
   // To be called about once a second, and once more after stop(): waits that still last are visited as far as they got,
   // what could not be recorded since the last call is returned, each reason at most once.
