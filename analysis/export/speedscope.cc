@@ -71,9 +71,10 @@ class Writer {
     std::string_view before = "\n";
     for (const auto& [thread, runs] : threads) {
       out_ += before;
-      PYC_CHECK(write_profile(ThreadId{thread}, runs));
+      PYC_CHECK(write_profile(profile_name(ThreadId{thread}), runs));
       before = ",\n";
     }
+    if (threads.empty()) PYC_CHECK(write_profile("no samples", {}));  // speedscope refuses a file without profiles
     out_ += "],\n\"shared\": {\"frames\": [";
     for (uint32_t i = 0; i < frames_.size(); ++i) {
       out_ += i ? ",\n" : "\n";
@@ -92,9 +93,9 @@ class Writer {
     return {};
   }
 
-  Status write_profile(ThreadId thread, const std::vector<Run>& runs) {
+  Status write_profile(std::string_view name, const std::vector<Run>& runs) {
     out_ += "{\"type\": \"sampled\", \"name\": ";
-    append_json_string(out_, profile_name(thread));
+    append_json_string(out_, name);
     uint64_t total = 0;
     for (const Run& run : runs) total += weight_.of(run.weight);
     fmt::format_to(std::back_inserter(out_), ", \"unit\": \"{}\", \"startValue\": 0, \"endValue\": {},\n\"samples\": [",

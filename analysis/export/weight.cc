@@ -9,10 +9,10 @@
 namespace pycroscope {
 
 Result<ExportWeight> export_weight(const PassContext& context, std::string_view wanted, std::string_view fallback) {
-  std::vector<ExportWeight> known = {{"samples", false}};
+  std::vector<ExportWeight> known = {{kSamplesWeight, false}};
   const v1::Knows knows = context.knows();
-  if (knows.wall()) known.push_back({"time", true});
-  if (knows.cpu()) known.push_back({"cpu-time", true, &Weight::cpu_ns});
+  if (knows.wall()) known.push_back({kTimeWeight, true});
+  if (knows.cpu()) known.push_back({kCpuTimeWeight, true, &Weight::cpu_ns});
   if (wanted.empty()) wanted = fallback;
   if (wanted.empty()) return known[1];
   auto it = std::ranges::find(known, wanted, &ExportWeight::name);

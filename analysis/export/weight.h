@@ -1,6 +1,7 @@
 // What the figures of an export are: counts of samples or nanoseconds.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -10,6 +11,9 @@
 #include "analysis/passes/stack_weights.h"
 
 namespace pycroscope {
+
+inline constexpr std::string_view kSamplesWeight = "samples", kTimeWeight = "time", kCpuTimeWeight = "cpu-time";
+inline constexpr std::array kExportWeights = {kSamplesWeight, kTimeWeight, kCpuTimeWeight};
 
 struct ExportWeight {
   std::string_view name;               // as on the command line

@@ -46,14 +46,17 @@ bool exists(const std::string& path) {
 
 }  // namespace
 
+bool answers_at(const std::string& path) { return exists(path) && answers(*make_channel(path)); }
+
 struct Connection::InProcess {
   explicit InProcess(Store store) : engine(std::move(store)), server(engine, Caller::self()) {}
   Engine engine;
   InProcessServer server;
 };
 
-Connection::Connection(std::unique_ptr<InProcess> in_process, std::shared_ptr<grpc::Channel> channel)
-    : in_process_(std::move(in_process)), api_(v1::Profiler::NewStub(std::move(channel))) {}
+Connection::Connection(std::unique_ptr<InProcess> in_process, std::shared_ptr<grpc::Channel> channel,
+                       std::string socket)
+    : in_process_(std::move(in_process)), api_(v1::Profiler::NewStub(std::move(channel))), socket_(std::move(socket)) {}
 Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() { api_.reset(); }  // the channel goes before its server
@@ -62,7 +65,7 @@ Result<Connection> Connection::open_in_process(const std::filesystem::path& dire
   PYC_TRY(Store store, Store::open(directory));
   auto in_process = std::make_unique<InProcess>(std::move(store));
   auto channel = in_process->server.channel();
-  return Connection(std::move(in_process), std::move(channel));
+  return Connection(std::move(in_process), std::move(channel), "");
 }
 
 Result<Connection> Connection::open_without_service(const ServiceOptions& options) {
@@ -82,7 +85,7 @@ Result<Connection> Connection::open_socket(const std::string& path) {
     return fail(ErrorCode::kUnavailable,
                 fmt::format("{0} {1}; is `pycroscoped serve --socket {1}` running?", problem, path));
   }
-  return Connection(nullptr, std::move(channel));
+  return Connection(nullptr, std::move(channel), path);
 }
 
 Result<Connection> Connection::open(const ServiceOptions& options) {
@@ -92,7 +95,7 @@ Result<Connection> Connection::open(const ServiceOptions& options) {
   if (!environment("PYCROSCOPE_STORE").empty()) return open_in_process(Store::default_directory());
   if (exists(kDefaultSocket)) {
     auto channel = make_channel(kDefaultSocket);
-    if (answers(*channel)) return Connection(nullptr, std::move(channel));
+    if (answers(*channel)) return Connection(nullptr, std::move(channel), kDefaultSocket);
   }
   return open_in_process(Store::default_directory());
 }

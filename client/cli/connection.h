@@ -36,6 +36,8 @@ class Connection {
   ~Connection();
 
   Api& api() const { return *api_; }
+  // Where the service is; "" when it is in this process.
+  const std::string& socket() const { return socket_; }
 
   // One unary call: call(&Connection::Api::GetView, request).
   template <class Request, class Response>
@@ -51,12 +53,16 @@ class Connection {
  private:
   struct InProcess;
 
-  Connection(std::unique_ptr<InProcess> in_process, std::shared_ptr<grpc::Channel> channel);
+  Connection(std::unique_ptr<InProcess> in_process, std::shared_ptr<grpc::Channel> channel, std::string socket);
   static Result<Connection> open_socket(const std::string& path);
 
   std::unique_ptr<InProcess> in_process_;  // null with a daemon
   std::unique_ptr<Api> api_;
+  std::string socket_;
 };
+
+// Whether a service answers at the socket `path`.
+bool answers_at(const std::string& path);
 
 // A stream of chunks from the service, handed on piece by piece until it ends or `write` fails.
 template <class Request>

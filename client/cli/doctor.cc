@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -61,11 +62,41 @@ std::string check_text(const v1::Check& check, size_t name_width, size_t width) 
   return result;
 }
 
-Result<int> run_doctor(const DoctorOptions& options) {
+v1::Check service_check(const Connection& connection, const v1::GetVersionResponse& service) {
+  const bool root = ::geteuid() == 0;
+  v1::Check check;
+  check.set_name("service");
+  check.set_outcome(v1::Check::OUTCOME_OK);
+  if (!connection.socket().empty()) {
+    check.set_finding(fmt::format("a service answers at {} (pycroscoped {}, process {}, store {}): {}",
+                                  connection.socket(), service.version(), service.pid(), service.store(),
+                                  root ? "root may record all processes and sees all sessions"
+                                       : "you may record your own processes and see your own sessions"));
+  } else if (answers_at(kDefaultSocket)) {
+    check.set_finding(fmt::format("a service answers at {}, but this command was told to use the store {} without it",
+                                  kDefaultSocket, service.store()));
+  } else {
+    check.set_finding(fmt::format("no service answers at {}: commands do its work themselves", kDefaultSocket));
+    if (!root) {
+      check.set_outcome(v1::Check::OUTCOME_LIMITED);
+      check.set_remedy("to let users without root record their own processes, run `sudo pycroscoped serve`");
+    }
+  }
+  return check;
+}
+
+Result<v1::DiagnoseResponse> diagnose(const DoctorOptions& options) {
   PYC_TRY(const Connection connection, Connection::open(options.service));
+  PYC_TRY(const v1::GetVersionResponse service, connection.call(&Connection::Api::GetVersion, v1::GetVersionRequest()));
   v1::DiagnoseRequest request;
   request.set_pid(options.pid);
-  PYC_TRY(const v1::DiagnoseResponse answer, connection.call(&Connection::Api::Diagnose, request));
+  PYC_TRY(v1::DiagnoseResponse answer, connection.call(&Connection::Api::Diagnose, request));
+  *answer.add_checks() = service_check(connection, service);
+  return answer;
+}
+
+Result<int> run_doctor(const DoctorOptions& options) {
+  PYC_TRY(const v1::DiagnoseResponse answer, diagnose(options));
   const auto is_failed = [](const v1::Check& check) { return check.outcome() == v1::Check::OUTCOME_FAILED; };
   const auto failed = std::count_if(answer.checks().begin(), answer.checks().end(), is_failed);
   const int code = failed == 0 ? 0 : 1;

@@ -19,6 +19,7 @@ struct ExportOptions {
 
 Result<int> run_export(const ExportOptions& options) {
   PYC_TRY(std::string format, choose_format(options.format, options.output));
+  PYC_CHECK(check_weight(options.weight));
   PYC_TRY(v1::ViewFilter filter, make_filter(options.filter));
   const SignalWatch watch([] {});
   PYC_TRY(const SessionSource source, SessionSource::open(options.service, options.session));

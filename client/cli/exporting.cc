@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/export/export.h"
+#include "analysis/export/weight.h"
 #include "client/cli/output_file.h"
 #include "client/cli/terminal.h"
 
@@ -63,6 +64,12 @@ v1::ExportRequest whole_export(const v1::Session& session, const std::string& fo
   request.set_format(format);
   *request.mutable_tree() = make_tree_options(shape);
   return request;
+}
+
+Status check_weight(std::string_view name) {
+  if (name.empty() || std::ranges::find(kExportWeights, name) != kExportWeights.end()) return {};
+  return fail(ErrorCode::kInvalid,
+              fmt::format("there is no weight '{}'; there are: {}", name, fmt::join(kExportWeights, ", ")));
 }
 
 Status export_to(const Connection& connection, const v1::ExportRequest& request, const std::string& path,

@@ -16,6 +16,9 @@ namespace pycroscope {
 // with the list of formats for others.
 Result<std::string> choose_format(std::string_view name, std::string_view path);
 
+// kInvalid with the list of weights for a name that is none; "" is the format's own.
+Status check_weight(std::string_view name);
+
 // "collapsed, json, ...": those there are.
 std::string format_list();
 

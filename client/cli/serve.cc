@@ -1,4 +1,6 @@
 #include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "client/cli/command_line.h"
@@ -30,6 +32,7 @@ std::filesystem::path service_store(const std::string& chosen) {
 
 Result<int> run_serve(const ServeOptions& options) {
   PYC_CHECK(check_ready_fd(options.ready_fd));
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("pycroscoped"));
   std::mutex mutex;
   SocketServer* running = nullptr;  // guarded by mutex
   bool asked_to_end = false;        // guarded by mutex

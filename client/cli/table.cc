@@ -1,6 +1,7 @@
 #include "client/cli/table.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "client/cli/text.h"
 
@@ -23,6 +24,13 @@ std::string fit(const std::string& cell, Shrink shrink, size_t width) {
   return cell;
 }
 
+template <class Columns, class Width>
+size_t total_width(const Columns& columns, const Width& width) {
+  size_t total = 0;
+  for (const auto& column : columns) total += std::invoke(width, column) + kGap;
+  return total - std::min(total, kGap);
+}
+
 }  // namespace
 
 void Table::add(std::vector<std::string> cells) {
@@ -31,47 +39,64 @@ void Table::add(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::vector<size_t> Table::column_widths(size_t width) const {
-  std::vector<size_t> widths;
-  size_t total = kGap * (columns_.size() - 1);
+std::vector<Table::Shown> Table::as_wide_as_it_comes() const {
+  std::vector<Shown> columns;
   for (size_t i = 0; i < columns_.size(); ++i) {
     size_t widest = display_width(columns_[i].title);
     for (const auto& row : rows_) widest = std::max(widest, display_width(row[i]));
-    widths.push_back(widest);
-    total += widest;
+    columns.push_back({i, widest});
   }
-  // The widest column that can still give way does, a little at a time, so that a long path does not starve the rest.
-  while (width > 0 && total > width) {
-    size_t victim = columns_.size();
-    for (size_t i = 0; i < columns_.size(); ++i) {
-      if (columns_[i].shrink == Shrink::kNever || widths[i] <= kNarrowest) continue;
-      if (victim == columns_.size() || widths[i] >= widths[victim]) victim = i;
-    }
-    if (victim == columns_.size()) break;
-    --widths[victim];
-    --total;
-  }
-  return widths;
+  return columns;
 }
 
-std::string Table::line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) const {
+void Table::leave_out(std::vector<Shown>& columns, size_t width) const {
+  const auto narrowest = [this](const Shown& shown) {
+    return columns_[shown.column].shrink == Shrink::kNever ? shown.width : std::min(shown.width, kNarrowest);
+  };
+  const auto dispensable = [this](const Shown& shown) { return columns_[shown.column].dispensable; };
+  while (total_width(columns, narrowest) > width) {
+    const auto first = std::ranges::max_element(columns, {}, dispensable);
+    if (dispensable(*first) == 0) return;
+    columns.erase(first);
+  }
+}
+
+// The widest column that can still give way does, a little at a time, so that a long path does not starve the rest.
+void Table::shrink(std::vector<Shown>& columns, size_t width) const {
+  size_t total = total_width(columns, &Shown::width);
+  for (; total > width; --total) {
+    Shown* victim = nullptr;
+    for (Shown& shown : columns) {
+      if (columns_[shown.column].shrink == Shrink::kNever || shown.width <= kNarrowest) continue;
+      if (victim == nullptr || shown.width >= victim->width) victim = &shown;
+    }
+    if (victim == nullptr) return;
+    --victim->width;
+  }
+}
+
+std::string Table::line(const std::vector<std::string>& cells, const std::vector<Shown>& columns) const {
   std::string result;
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    const std::string cell = fit(cells[i], columns_[i].shrink, widths[i]);
-    const std::string padding(widths[i] - std::min(widths[i], display_width(cell)), ' ');
-    if (i > 0) result.append(kGap, ' ');
-    result += columns_[i].align == Align::kRight ? padding + cell : cell + padding;
+  for (const auto& [column, width] : columns) {
+    const std::string cell = fit(cells[column], columns_[column].shrink, width);
+    const std::string padding(width - std::min(width, display_width(cell)), ' ');
+    if (column != columns.front().column) result.append(kGap, ' ');
+    result += columns_[column].align == Align::kRight ? padding + cell : cell + padding;
   }
   result.erase(result.find_last_not_of(' ') + 1);
   return result;
 }
 
 std::vector<std::string> Table::lines(size_t width) const {
-  const std::vector<size_t> widths = column_widths(width);
+  std::vector<Shown> columns = as_wide_as_it_comes();
+  if (width > 0) {
+    leave_out(columns, width);
+    shrink(columns, width);
+  }
   std::vector<std::string> titles;
   for (const TableColumn& column : columns_) titles.push_back(column.title);
-  std::vector<std::string> result = {line(titles, widths)};
-  for (const auto& row : rows_) result.push_back(line(row, widths));
+  std::vector<std::string> result = {line(titles, columns)};
+  for (const auto& row : rows_) result.push_back(line(row, columns));
   return result;
 }
 

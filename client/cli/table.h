@@ -15,6 +15,8 @@ struct TableColumn {
   std::string title;
   Align align = Align::kLeft;
   Shrink shrink = Shrink::kNever;
+  // Which column goes first when the table stays too wide: that with the largest number; 0 stays.
+  int dispensable = 0;
 };
 
 class Table {
@@ -26,14 +28,20 @@ class Table {
   bool empty() const { return rows_.empty(); }
 
   // A title line, then one line a row, two spaces between columns, no trailing spaces. `width` 0: as wide as it comes.
-  // Columns that may shrink share what is left of `width`, each keeping at least 12 columns.
+  // Columns that may shrink share what is left of `width`, each keeping at least 12; where that is not enough, columns
+  // that can be dispensed with are left out.
   std::string text(size_t width) const;
   // Lines without the line feed, the title first.
   std::vector<std::string> lines(size_t width) const;
 
  private:
-  std::vector<size_t> column_widths(size_t width) const;
-  std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) const;
+  struct Shown {
+    size_t column, width;
+  };
+  std::vector<Shown> as_wide_as_it_comes() const;
+  void leave_out(std::vector<Shown>& columns, size_t width) const;
+  void shrink(std::vector<Shown>& columns, size_t width) const;
+  std::string line(const std::vector<std::string>& cells, const std::vector<Shown>& columns) const;
 
   std::vector<TableColumn> columns_;
   std::vector<std::vector<std::string>> rows_;

@@ -22,14 +22,20 @@ std::string share(int64_t part, int64_t whole) {
   return human_share(static_cast<double>(part), static_cast<double>(whole));
 }
 
-std::vector<TableColumn> columns(TopView view) {
-  std::vector<TableColumn> result = {{"SELF NOW", Align::kRight},
-                                     {"TOTAL NOW", Align::kRight},
-                                     {"SELF", Align::kRight},
-                                     {"TOTAL", Align::kRight},
-                                     {"FUNCTION", Align::kLeft, Shrink::kEnd},
-                                     {"WHERE", Align::kLeft, Shrink::kPath}};
-  if (view == TopView::kThreads) result = {{"NOW", Align::kRight}, {"ON CPU", Align::kRight}, {"THREAD"}, {"ID"}};
+std::vector<TableColumn> thread_columns() {
+  return {{"NOW", Align::kRight, Shrink::kNever, 1},
+          {"ON CPU", Align::kRight, Shrink::kNever, 3},
+          {"THREAD", Align::kLeft, Shrink::kEnd},
+          {"ID", Align::kLeft, Shrink::kNever, 2}};
+}
+
+// On a narrow terminal the column that the rows are sorted by stays as long as their names do.
+std::vector<TableColumn> function_columns(TopSort sort) {
+  std::vector<TableColumn> result = {
+      {"SELF NOW", Align::kRight, Shrink::kNever, 2}, {"TOTAL NOW", Align::kRight, Shrink::kNever, 3},
+      {"SELF", Align::kRight, Shrink::kNever, 5},     {"TOTAL", Align::kRight, Shrink::kNever, 6},
+      {"FUNCTION", Align::kLeft, Shrink::kEnd},       {"WHERE", Align::kLeft, Shrink::kPath, 4}};
+  result[static_cast<size_t>(sort)].dispensable = 1;
   return result;
 }
 
@@ -143,7 +149,7 @@ Table TopModel::table(TopView view, TopSort sort, std::string_view filter) const
     // Rows that the chosen figure cannot tell apart are in the order of their sums.
     return std::pair(rank(a->second), a->second.self_ns) > std::pair(rank(b->second), b->second.self_ns);
   });
-  Table table(columns(view));
+  Table table(view == TopView::kThreads ? thread_columns() : function_columns(sort));
   for (const auto* row : shown) {
     const Figures& figures = row->second;
     if (view == TopView::kThreads) {

@@ -31,7 +31,7 @@ class TreeWriter {
       std::string before, below;  // what is drawn before the node, and before its children
     };
     std::vector<Pending> pending = {{0, "", ""}};
-    std::string out = bold("  TOTAL     SELF  CALLS") + "\n";
+    std::string out = bold(fmt::format("{:>7}  {:>7}  {}", "TOTAL", "SELF", "FUNCTION")) + "\n";
     while (!pending.empty()) {
       const Pending now = std::move(pending.back());
       pending.pop_back();

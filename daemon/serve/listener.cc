@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "daemon/os/file.h"
@@ -44,14 +44,6 @@ std::unexpected<Error> in_use(const std::string& path) {
       fmt::format("the socket {} is in use: another service answers there, stop it or choose another socket", path));
 }
 
-Result<Fd> take_lock(const std::string& path) {
-  const std::string name = path + ".lock";
-  Fd lock(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-  if (!lock) return os_failure(errno, "cannot make the socket's lock", name);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return in_use(path);
-  return lock;
-}
-
 // Removes what stands in the way, if that may be removed.
 Status clear_path(const std::string& path, const sockaddr_un& address) {
   struct stat there;
@@ -78,13 +70,14 @@ Result<Listener> Listener::bind(const std::string& path) {
   if (!parent.empty()) std::filesystem::create_directories(parent, error);
   if (error) return os_failure(error.value(), "cannot make the socket's directory", parent.string());
 
-  PYC_TRY(Fd lock, take_lock(path));
+  PYC_TRY(std::optional<SocketLock> lock, SocketLock::take(path + ".lock"));
+  if (!lock) return in_use(path);
   PYC_CHECK(clear_path(path, address));
   PYC_TRY(Fd fd, new_socket());
   if (::bind(fd.get(), generic(address), sizeof(address)) != 0) return os_failure(errno, "cannot listen at", path);
   struct stat made;
   if (::lstat(path.c_str(), &made) != 0) return os_failure(errno, "cannot look at", path);
-  Listener listener(path, std::move(lock), std::move(fd), made.st_dev, made.st_ino);
+  Listener listener(path, *std::move(lock), std::move(fd), made.st_dev, made.st_ino);
   // Who may do what is decided for each caller: anyone may connect.
   if (::fchmodat(AT_FDCWD, path.c_str(), 0666, AT_SYMLINK_NOFOLLOW) != 0) {
     return os_failure(errno, "cannot open to everybody", path);

@@ -7,6 +7,7 @@
 
 #include "analysis/model/result.h"
 #include "daemon/os/fd.h"
+#include "daemon/serve/socket_lock.h"
 
 namespace pycroscope {
 
@@ -18,7 +19,7 @@ class Listener {
   static Result<Listener> bind(const std::string& path);
   Listener(Listener&&) noexcept = default;
   Listener& operator=(Listener&&) = delete;
-  // Removes the socket unless another one stands there now.
+  // Removes the socket unless another one stands there now, and its lock.
   ~Listener();
 
   const Fd& fd() const { return fd_; }
@@ -26,10 +27,10 @@ class Listener {
   Fd accept() const;
 
  private:
-  Listener(std::string path, Fd lock, Fd fd, dev_t device, ino_t inode)
+  Listener(std::string path, SocketLock lock, Fd fd, dev_t device, ino_t inode)
       : path_(std::move(path)), lock_(std::move(lock)), fd_(std::move(fd)), device_(device), inode_(inode) {}
   std::string path_;
-  Fd lock_;
+  SocketLock lock_;  // outlives fd_
   Fd fd_;
   dev_t device_;
   ino_t inode_;

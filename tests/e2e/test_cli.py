@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from program import PROGRAM, Program, environment, read_line, target
+from program import PROGRAM, Program, daemon, environment, read_line, target
 
 
 def test_dump_shows_every_frame_with_its_locals(interpreter, either):
@@ -71,6 +71,25 @@ def test_doctor_explains_what_works(program):
     assert len(result.stdout.splitlines()) >= 3
 
 
+def service_check(program, **options):
+    result = program.run("doctor", "--json", code=None, **options)
+    [check] = [row for row in json.loads(result.stdout)["rows"] if row["name"] == "service"]
+    return check
+
+
+def test_doctor_says_whether_a_service_answers_and_what_it_allows(program, store):
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+    alone = service_check(program)
+    assert alone["outcome"] == "ok" and "service answers at" in alone["finding"]
+    with daemon(store) as client:
+        check = service_check(client)
+        assert check["outcome"] == "ok" and f"process {client.daemon_pid}" in check["finding"]
+        assert client.common[1] in check["finding"] and str(store) in check["finding"]
+        assert "root may record all processes" in check["finding"]
+        check = service_check(Program(store, *client.common, prefix=nobody), cwd="/")
+        assert check["outcome"] == "ok" and "your own processes" in check["finding"]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_names_every_command(shell):
     script = Program(None).run("completion", shell).stdout
@@ -118,12 +137,12 @@ def test_short_report_and_next_command_after_recording(debian, program):
 
 
 class Terminal:
-    """A program on a pseudo-terminal of 100 x 30."""
+    """A program on a pseudo-terminal of 30 lines."""
 
-    def __init__(self, command, variables):
+    def __init__(self, command, variables, columns=100):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execvpe(command[0], command, {**variables, "TERM": "xterm", "LINES": "30", "COLUMNS": "100"})
+            os.execvpe(command[0], command, {**variables, "TERM": "xterm", "LINES": "30", "COLUMNS": str(columns)})
         self.text = ""
 
     def until(self, pattern, seconds=15):
@@ -160,6 +179,16 @@ def test_top_shows_functions_live_and_quits(debian, either):
         terminal.type("q")
         assert terminal.end() == 0
         assert burner.alive()
+
+
+def test_top_on_a_narrow_terminal_leaves_out_columns(debian, program):
+    with target(debian, "burn_70_20_10.py") as burner:
+        terminal = Terminal(program.command("top", "-p", burner.pid), program.environment(), columns=40)
+        terminal.until("burn_70")
+        terminal.type("q")
+        assert terminal.end() == 0
+    assert "SELF NOW" in terminal.text and "FUNCTION" in terminal.text
+    assert "WHERE" not in terminal.text
 
 
 def test_attach_on_a_terminal_shows_progress_and_keeps_on_control_c(debian, program):

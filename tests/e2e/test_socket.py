@@ -45,6 +45,7 @@ def test_socket_left_by_a_killed_daemon_is_taken_over(store, tmp_path):
         process.terminate()
         assert process.wait(30) == 0
     assert not abandoned.exists(), "the daemon left its socket behind"
+    assert not (tmp_path / "s.lock").exists(), "the daemon left its lock behind"
 
 
 def test_a_file_that_is_no_socket_is_not_removed(store, tmp_path):
@@ -117,6 +118,28 @@ def test_hundreds_of_silent_connections_do_not_shut_other_users_out(store):
         other.run("sessions", "list", cwd="/")
         silent.close()
         wait_for(lambda: client.run("sessions", "list", code=None).returncode == 0)
+
+
+def test_what_the_daemon_has_to_say_goes_to_stderr(store, tmp_path):
+    process = subprocess.Popen(
+        Program(store).command("serve", "-q", "--socket", "s", "--store", store),
+        cwd=tmp_path,
+        env=environment(None),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for((tmp_path / "s").exists)
+        os.chdir(tmp_path)
+        with contextlib.ExitStack() as many:
+            for _ in range(100):
+                many.enter_context(socket.socket(socket.AF_UNIX)).connect("s")
+            assert "connection refused" in process.stderr.readline()
+    finally:
+        process.terminate()
+        stdout, _ = process.communicate(timeout=30)
+    assert process.returncode == 0 and stdout == ""
 
 
 def test_daemon_ends_its_recordings_and_keeps_them(debian, store):

@@ -22,6 +22,21 @@ TEST(Table, LongCellsGiveWayToTheWidth) {
   EXPECT_NE(table.text(50).find("…/to/some/module.py:12"), std::string::npos) << table.text(50);
 }
 
+TEST(Table, NarrowOnesLeaveOutWhatCanBeDispensedWith) {
+  Table table({{"FIRST", Align::kLeft, Shrink::kNever, 1},
+               {"SECOND", Align::kLeft, Shrink::kNever, 2},
+               {"NAME", Align::kLeft, Shrink::kEnd},
+               {"PLACE", Align::kLeft, Shrink::kPath, 3}});
+  table.add({"1", "22", "a_function_of_some_length", "/a/path/of/some/length.py"});
+  const auto title = [&](size_t width) { return table.lines(width).front(); };
+  EXPECT_EQ(title(41), "FIRST  SECOND  NAME          PLACE");
+  EXPECT_EQ(title(38), "FIRST  SECOND  NAME");
+  EXPECT_EQ(title(26), "FIRST  NAME");
+  EXPECT_EQ(title(18), "NAME");
+  EXPECT_EQ(title(3), "NAME") << "something stays, however narrow it is";
+  EXPECT_EQ(table.lines(38)[1], "1      22      a_function_of_some_len…");
+}
+
 TEST(Table, ControlCharactersOfNamesAreShownNotSent) {
   Table table({{"NAME"}});
   table.add({"evil\x1b[2J"});

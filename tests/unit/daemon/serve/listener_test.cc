@@ -37,6 +37,7 @@ TEST_F(ListenerTest, IsGoneAfterwards) {
     ASSERT_TRUE(Listener::bind(path_));
   }
   EXPECT_FALSE(there(path_));
+  EXPECT_FALSE(there(path_ + ".lock"));
 }
 
 TEST_F(ListenerTest, SecondOneIsRefusedAndHarmsNothing) {
