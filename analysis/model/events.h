@@ -66,6 +66,13 @@ class EventReader {
   // Calls `visit` with batches in time order of their first sample; every sample of a batch is in range. Damaged
   // blocks are skipped and counted in `damaged_samples`.
   virtual Status samples(const EventFilter& filter, const std::function<void(const SampleColumns&)>& visit) const = 0;
+  // The same samples in the order of recording, in blocks: [0, block_count()). What a block holds stays as it is while
+  // the session grows, but for the last one, which samples are added to.
+  virtual uint32_t block_count() const = 0;
+  // Those in range; none of a block that is damaged. Reads no block that has none in range.
+  virtual SampleColumns block(uint32_t position, const EventFilter& filter) const = 0;
+  // What session().loss() calls recorded and could not be read so far. Losses that show without reading the samples
+  // are in session().loss() already.
   virtual uint64_t damaged_samples() const = 0;
 };
 

@@ -45,13 +45,13 @@ Result<PassContext> PassContext::create(const EventReader& reader, const v1::Vie
   return PassContext(reader, request, range, std::move(functions), std::move(stacks));
 }
 
-std::vector<uint8_t> PassContext::stack_selection() const {
-  std::vector<uint8_t> selected(symbols().mark().stacks, functions_.all());
-  if (functions_.all()) return selected;
+std::vector<uint8_t> select_stacks(const Symbols& symbols, const FunctionFilter& functions) {
+  std::vector<uint8_t> selected(symbols.mark().stacks, functions.all());
+  if (functions.all()) return selected;
   // A stack's caller has a smaller id, so one pass in order of ids suffices.
   for (uint32_t i = 1; i < selected.size(); ++i) {
-    const Stack& stack = symbols().stack(StackId{i});
-    selected[i] = selected[index(stack.parent)] || selects(symbols().location(stack.location).function);
+    const Stack& stack = symbols.stack(StackId{i});
+    selected[i] = selected[index(stack.parent)] || functions(symbols.location(stack.location).function);
   }
   return selected;
 }

@@ -27,6 +27,9 @@ class FunctionFilter {
   std::vector<uint8_t> wanted_;  // by function, empty: all
 };
 
+// By stack id, whether a function on the stack is let through.
+std::vector<uint8_t> select_stacks(const Symbols& symbols, const FunctionFilter& functions);
+
 class PassContext {
  public:
   // kInvalid for a filter that makes no sense. Scans the session's samples in range. Both must outlive
@@ -40,8 +43,7 @@ class PassContext {
   std::span<const StackWeight> stacks() const { return stacks_; }
   // Those of them that have at least one function that the filter lets through.
   std::vector<StackWeight> stacks_with_selected() const;
-  // By stack id, whether a function on the stack is let through.
-  std::vector<uint8_t> stack_selection() const;
+  std::vector<uint8_t> stack_selection() const { return select_stacks(symbols(), functions_); }
   // Whether the filter lets the function through.
   bool selects(FunctionId function) const { return functions_(function); }
   // Calls of all stacks(), undivided.

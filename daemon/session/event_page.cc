@@ -1,23 +1,32 @@
 #include "daemon/session/event_page.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "analysis/passes/context.h"
 #include "analysis/passes/view_symbols.h"
+#include "daemon/target/proc_text.h"
 
 namespace pycroscope {
 namespace {
 
-std::optional<uint64_t> parse_cursor(const std::string& cursor) {
-  if (cursor.empty()) return 0;
-  uint64_t position = 0;
-  const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), position);
-  if (error != std::errc() || end != cursor.data() + cursor.size()) return std::nullopt;
-  return position;
+// Where a page begins: a block, and how many of its samples in range come before. "BLOCK.OFFSET" as a cursor.
+struct Position {
+  uint32_t block = 0, offset = 0;
+};
+
+std::optional<Position> parse_cursor(const std::string& cursor) {
+  if (cursor.empty()) return Position{};
+  const size_t dot = std::min(cursor.find('.'), cursor.size());
+  const auto block = parse_number<uint32_t>(std::string_view(cursor).substr(0, dot));
+  const auto offset = parse_number<uint32_t>(std::string_view(cursor).substr(std::min(dot + 1, cursor.size())));
+  if (!block || !offset) return std::nullopt;
+  return Position{*block, *offset};
 }
 
 class PageBuilder {
@@ -92,27 +101,28 @@ class PageBuilder {
 }  // namespace
 
 Result<v1::EventPage> event_page(const EventReader& reader, const v1::ListEventsRequest& request) {
-  const std::optional<uint64_t> start = parse_cursor(request.cursor());
+  const std::optional<Position> start = parse_cursor(request.cursor());
   if (!start) return fail(ErrorCode::kInvalid, "the cursor is none that was given out: leave it out to start again");
   const uint32_t size = request.page_size() == 0 ? kDefaultPage : std::min(request.page_size(), kMaxPage);
   PYC_TRY(const EventFilter range, time_range(request.filter()));
   const SampleFilter wanted(reader.symbols(), request.filter());
-  v1::ViewRequest selection;
-  *selection.mutable_filter() = request.filter();
-  PYC_TRY(const PassContext context, PassContext::create(reader, selection));
-  const std::vector<uint8_t> stacks = context.stack_selection();
+  PYC_TRY(const FunctionFilter functions, FunctionFilter::create(reader.symbols(), request.filter()));
+  const std::vector<uint8_t> stacks = select_stacks(reader.symbols(), functions);
 
   v1::EventPage page;
   PageBuilder builder(reader, page);
-  uint64_t position = 0;
-  PYC_CHECK(reader.samples(range, [&](const SampleColumns& batch) {
-    for (size_t i = 0; i < batch.size(); ++i) {
-      if (!wanted(batch, i) || !stacks[batch.stack[i]]) continue;
-      if (position >= *start && position - *start < size) builder.add(batch.at(i));
-      ++position;
+  uint32_t offset = start->offset;
+  for (uint32_t number = start->block; number < reader.block_count(); ++number, offset = 0) {
+    const SampleColumns block = reader.block(number, range);
+    for (; offset < block.size(); ++offset) {
+      if (!wanted(block, offset) || !stacks[block.stack[offset]]) continue;
+      if (static_cast<uint32_t>(page.time_ns_size()) == size) {
+        page.set_next_cursor(fmt::format("{}.{}", number, offset));
+        return page;
+      }
+      builder.add(block.at(offset));
     }
-  }));
-  if (position > *start && position - *start > size) page.set_next_cursor(std::to_string(*start + size));
+  }
   return page;
 }
 

@@ -26,6 +26,8 @@ class IntervalReader final : public EventReader {
     if (samples_.size() != 0) visit(samples_);
     return {};
   }
+  uint32_t block_count() const override { return 1; }
+  SampleColumns block(uint32_t, const EventFilter&) const override { return samples_; }
   uint64_t damaged_samples() const override { return 0; }
 
  private:

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <unordered_map>
 
+#include "analysis/model/loss.h"
 #include "daemon/store/block_codec.h"
 #include "daemon/store/keys.h"
 #include "daemon/store/symbol_codec.h"
@@ -53,19 +55,27 @@ class Reader : public EventReader {
   }
 
   Status samples(const EventFilter& filter, const std::function<void(const SampleColumns&)>& visit) const override {
-    for (const Block& block : blocks_) {
-      if (block.summary.max_us < filter.from_ns / 1000 || block.summary.min_us > filter.to_ns / 1000) continue;
-      std::optional<SampleColumns> samples = read_block(block);
-      if (!samples) continue;
-      keep_in_range(*samples, filter);
-      if (samples->size() > 0) visit(*samples);
+    for (const uint32_t position : in_time_) {
+      const SampleColumns samples = block(position, filter);
+      if (samples.size() > 0) visit(samples);
     }
     return {};
   }
 
+  uint32_t block_count() const override { return static_cast<uint32_t>(blocks_.size()); }
+
+  SampleColumns block(uint32_t position, const EventFilter& filter) const override {
+    const Block& block = blocks_[position];
+    if (block.summary.max_us < filter.from_ns / 1000 || block.summary.min_us > filter.to_ns / 1000) return {};
+    std::optional<SampleColumns> samples = read_block(block);
+    if (!samples) return {};
+    keep_in_range(*samples, filter);
+    return *std::move(samples);
+  }
+
   uint64_t damaged_samples() const override {
     std::lock_guard lock(mutex_);
-    uint64_t total = unaccounted_;
+    uint64_t total = 0;
     for (const auto& [number, count] : damaged_) total += count;
     return total;
   }
@@ -106,14 +116,21 @@ class Reader : public EventReader {
       if (std::optional<BlockSummary> summary = decode_summary(bytes)) blocks_.push_back({number, *summary});
       return true;
     });
-    std::ranges::stable_sort(blocks_, {}, [](const Block& block) { return block.summary.first_us; });
-    uint64_t total = 0;
-    for (const Block& block : blocks_) total += block.summary.count;
-    if (total < session_.samples()) unaccounted_ = session_.samples() - total;  // their summaries are damaged
-    total += unaccounted_;
-    session_.set_events(session_.events() + total - session_.samples());
-    session_.set_samples(total);
+    uint64_t there = 0;
+    for (const Block& block : blocks_) there += block.summary.count;
+    in_time_.resize(blocks_.size());
+    std::iota(in_time_.begin(), in_time_.end(), 0);
+    std::ranges::stable_sort(in_time_, {}, [this](uint32_t position) { return blocks_[position].summary.first_us; });
+    count_what_is(there);
+  }
+
+  // session.pb counts what was written. A recording goes on after it; summaries that are damaged are missing.
+  void count_what_is(uint64_t samples) {
+    const uint64_t written = session_.samples();
+    session_.set_events(session_.events() - written + samples);
+    session_.set_samples(samples);
     session_.mutable_loss()->set_recorded(session_.events());
+    if (samples < written) add_loss(*session_.mutable_loss(), v1::LOSS_REASON_CORRUPT_BLOCK, written - samples);
   }
 
   std::optional<SampleColumns> read_block(const Block& block) const {
@@ -137,8 +154,8 @@ class Reader : public EventReader {
   Symbols symbols_;
   Symbols::Mark known_;
   std::unordered_map<uint32_t, std::string> sources_;
-  std::vector<Block> blocks_;  // by the time of their first sample
-  uint64_t unaccounted_ = 0;
+  std::vector<Block> blocks_;      // in the order of recording
+  std::vector<uint32_t> in_time_;  // positions in blocks_, by the time of their first sample
 
   mutable std::mutex mutex_;
   mutable std::map<uint32_t, uint64_t> damaged_;  // block → samples; guarded by mutex_

@@ -57,16 +57,18 @@ class MemoryEvents : public EventReader {
     return fail(ErrorCode::kNotFound, "there are no sources in memory");
   }
   Status samples(const EventFilter& filter, const std::function<void(const SampleColumns&)>& visit) const override {
-    SampleColumns batch;
-    for (const Sample& sample : samples_) {
-      if (sample.time_ns < filter.from_ns || sample.time_ns >= filter.to_ns) continue;
-      batch.push_back(sample);
-      if (batch.size() < batch_size_) continue;
-      visit(batch);
-      batch.clear();
-    }
-    if (batch.size()) visit(batch);
+    for (uint32_t i = 0; i < block_count(); ++i)
+      if (const SampleColumns batch = block(i, filter); batch.size()) visit(batch);
     return {};
+  }
+  uint32_t block_count() const override {
+    return static_cast<uint32_t>((samples_.size() + batch_size_ - 1) / batch_size_);
+  }
+  SampleColumns block(uint32_t position, const EventFilter& filter) const override {
+    SampleColumns found;
+    for (size_t i = position * batch_size_; i < std::min(samples_.size(), (position + 1) * batch_size_); ++i)
+      if (samples_[i].time_ns >= filter.from_ns && samples_[i].time_ns < filter.to_ns) found.push_back(samples_[i]);
+    return found;
   }
   uint64_t damaged_samples() const override { return damaged_; }
 

@@ -39,6 +39,43 @@ TEST_F(CrashTest, KillKeepsEverythingUpToTheLastSync) {
   EXPECT_EQ(read_all(**reader).size(), 70'000u);
 }
 
+TEST_F(CrashTest, ALogThatWasCutOpensWithWhatIsThere) {
+  constexpr int kSyncs = 20, kSamples = 5'000;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto writer = create();
+    SampledProgram program(Workload::kUniform, make_stacks(writer->symbols(), 500), make_thread(writer->symbols()));
+    bool synced = true;
+    for (int i = 0; i < kSyncs; ++i) {
+      for (int sample = 0; sample < kSamples; ++sample) writer->add(program.next());
+      synced = writer->sync() && synced;
+    }
+    ::kill(::getpid(), synced ? SIGKILL : SIGTERM);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  std::filesystem::path log;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(session_path(store().find("latest", self_)->id()) / "db"))
+    if (entry.path().extension() == ".log") log = entry.path();
+  ASSERT_FALSE(log.empty());
+  const auto whole = std::filesystem::file_size(log);
+  uint64_t before = kSyncs * kSamples + 1;
+  for (const auto size : {whole, whole * 3 / 4, whole / 2, whole / 4, whole - whole}) {
+    std::filesystem::resize_file(log, size);
+    const auto reader = store().read("latest", self_);
+    ASSERT_TRUE(reader) << reader.error().message;
+    const v1::Session& session = (*reader)->session();
+    EXPECT_EQ(session.state(), v1::SESSION_STATE_INTERRUPTED);
+    EXPECT_EQ(read_all(**reader).size(), session.loss().recorded());
+    EXPECT_EQ(session.loss().recorded() + session.loss().lost(), uint64_t{kSyncs * kSamples});
+    EXPECT_LT(session.loss().recorded(), before);
+    EXPECT_EQ(session.loss().recorded() == 0, size == 0);
+    before = session.loss().recorded();
+  }
+}
+
 TEST_F(CrashTest, DamagedFilesCostSamplesThatAreCounted) {
   auto writer = create();
   SampledProgram program(Workload::kUniform, make_stacks(writer->symbols(), 500), make_thread(writer->symbols()));
@@ -55,7 +92,9 @@ TEST_F(CrashTest, DamagedFilesCostSamplesThatAreCounted) {
   size_t readable = read_all(**reader).size();
   EXPECT_LT(readable, 140'000u);
   EXPECT_GT(readable, 0u);
-  EXPECT_EQ(readable + (*reader)->damaged_samples(), 140'000u);
+  const v1::Loss& loss = (*reader)->session().loss();
+  EXPECT_EQ(readable + (*reader)->damaged_samples(), loss.recorded()) << "what can be read is recorded, nothing else";
+  EXPECT_EQ(loss.recorded() + loss.lost(), 140'000u);
 }
 
 TEST_F(CrashTest, PruneKeepsTheNewestAndThoseBeingRecorded) {
