@@ -11,15 +11,32 @@ from program import target
 SPEEDSCOPE = "speedscope@1.22"
 
 
-def test_speedscope_schema(interpreter, program, tmp_path):
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("speedscope")
     try:
-        packed = subprocess.run(["npm", "pack", "--silent", SPEEDSCOPE], cwd=tmp_path, capture_output=True, text=True)
+        packed = subprocess.run(["npm", "pack", "--silent", SPEEDSCOPE], cwd=folder, capture_output=True, text=True)
     except FileNotFoundError:
         pytest.skip("no npm here to bring speedscope's schema")
     assert packed.returncode == 0, packed.stderr
-    with tarfile.open(tmp_path / packed.stdout.strip()) as archive:
+    with tarfile.open(folder / packed.stdout.strip()) as archive:
         [name] = [name for name in archive.getnames() if name.endswith("file-format-schema.json")]
-        schema = json.load(archive.extractfile(name))
+        return json.load(archive.extractfile(name))
+
+
+def record(program, pid, path):
+    program.run("attach", "-p", pid, "-d", "2", "-q", "-f", "speedscope", "-o", path)
+    return json.loads(path.read_text())
+
+
+def test_speedscope_schema(interpreter, program, schema, tmp_path):
     with target(interpreter, "threads.py") as threads:
-        program.run("attach", "-p", threads.pid, "-d", "2", "-q", "-f", "speedscope", "-o", tmp_path / "out.json")
-    jsonschema.validate(json.loads((tmp_path / "out.json").read_text()), schema)
+        jsonschema.validate(record(program, threads.pid, tmp_path / "out.json"), schema)
+
+
+def test_session_without_samples(debian, program, schema, tmp_path):
+    with target(debian, "locals.py") as waiting:
+        file = record(program, waiting.pid, tmp_path / "out.json")
+    jsonschema.validate(file, schema)
+    [profile] = file["profiles"]
+    assert profile["samples"] == profile["weights"] == []

@@ -194,8 +194,8 @@ class Recording:
 
 
 @contextlib.contextmanager
-def daemon(store: Path, *arguments, prefix: tuple[str, ...] = ()) -> Iterator[Program]:
-    """A `pycroscoped serve` on a socket of its own, and the program as its client."""
+def daemon(store: Path, *arguments, prefix: tuple[str, ...] = (), code: int = 0) -> Iterator[Program]:
+    """A `pycroscoped serve` on a socket of its own, and the program as its client; it must end with `code`."""
     # Socket paths are limited to 107 bytes: pytest's folders are too deep.
     with tempfile.TemporaryDirectory(prefix="pyc-") as folder:
         os.chmod(folder, 0o755)
@@ -209,7 +209,7 @@ def daemon(store: Path, *arguments, prefix: tuple[str, ...] = ()) -> Iterator[Pr
         try:
             client = Program(store, "--socket", str(socket))
             wait_for(lambda: process.poll() is None and client.run("sessions", "list", code=None).returncode == 0)
-            client.daemon_pid = process.pid
+            client.daemon = process
             yield client
         finally:
             process.terminate()
@@ -218,7 +218,7 @@ def daemon(store: Path, *arguments, prefix: tuple[str, ...] = ()) -> Iterator[Pr
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
-        assert process.returncode == 0, f"serve exited with {process.returncode}: {stderr[-2000:]}"
+        assert process.returncode == code, f"serve exited with {process.returncode}: {stderr[-2000:]}"
 
 
 def wait_for(condition, seconds: float = READY_SECONDS):

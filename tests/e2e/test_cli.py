@@ -83,7 +83,7 @@ def test_doctor_says_whether_a_service_answers_and_what_it_allows(program, store
     assert alone["outcome"] == "ok" and "service answers at" in alone["finding"]
     with daemon(store) as client:
         check = service_check(client)
-        assert check["outcome"] == "ok" and f"process {client.daemon_pid}" in check["finding"]
+        assert check["outcome"] == "ok" and f"process {client.daemon.pid}" in check["finding"]
         assert client.common[1] in check["finding"] and str(store) in check["finding"]
         assert "root may record all processes" in check["finding"]
         check = service_check(Program(store, *client.common, prefix=nobody), cwd="/")

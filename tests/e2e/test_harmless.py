@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from program import Program, collapsed, python_frames, target
+from program import Program, collapsed, daemon, python_frames, target
 
 TOUCHING = "ptrace,process_vm_writev,kill,tkill,tgkill,pidfd_send_signal,rt_sigqueueinfo,rt_tgsigqueueinfo,process_madvise"
 
@@ -75,6 +75,23 @@ def test_killed_recorder_leaves_the_target_and_a_session_up_to_the_last_second(d
         assert python_frames(collapsed(program.run("export", recording.session, "-f", "collapsed", "-o", "-").stdout))
         # And the same target can be recorded again.
         program.run("attach", "-p", alternator.pid, "-d", "1", "-q")
+
+
+def test_killed_daemon_leaves_the_target_and_a_session_up_to_the_last_second(debian, store, program):
+    with daemon(store, code=-signal.SIGKILL) as client, target(debian, "alternate.py") as alternator:
+        with client.recording(alternator.pid, "-r", 1000) as recording:
+            before = cpu_ns(alternator.pid)
+            time.sleep(3)
+            used_ns = cpu_ns(alternator.pid) - before
+            time.sleep(1)
+            client.daemon.kill()
+            recording.end(code=None, sent=None)
+            assert recording.process.returncode != 0, "the recorder is gone and attach says that all is well"
+        assert alternator.alive() and alternator.state() in "RS"
+        [row] = program.json("sessions", "list")["rows"]
+        assert row["id"] == recording.session and row["state"] == "interrupted"
+        threads = program.json("report", recording.session, "--view", "threads")["rows"]
+        assert sum(thread["samples"] for thread in threads) >= 0.9 * used_ns / 1e6, threads
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -168,6 +168,7 @@ def test_options_that_make_no_sense(debian, program, arguments, tmp_path):
         [],
         ["report", "--view", "nonsense"],
         ["export", "-f", "nonsense", "-o", "-"],
+        ["export", "--weight", "nonsense"],
         ["sessions", "prune", "--keep", "-1"],
         ["sessions", "prune", "--max-size", "5XB"],
         ["completion", "tcsh"],

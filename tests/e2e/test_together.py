@@ -118,6 +118,28 @@ def test_two_users_of_one_daemon_cannot_touch_each_other(two_users):
     assert target_one.alive() and target_two.alive()
 
 
+def test_sudo_leaves_what_it_made_to_the_caller(debian):
+    uid = USERS[0]
+    with tempfile.TemporaryDirectory(prefix="pyc-sudo-") as folder, target(debian, "alternate.py") as alternator:
+        os.chmod(folder, 0o755)
+        home = Path(folder) / "home"
+        home.mkdir()
+        os.chown(home, uid, uid)
+        store = home / "state" / "store"
+        sudo = Program(store, "--store", str(store), prefix=("env", f"SUDO_UID={uid}", f"SUDO_GID={uid}"))
+        sudo.run("attach", "-p", alternator.pid, "-d", "1", "-r", 1000, "-q", "--name", "mine")
+        made = [home / "state", *(home / "state").rglob("*")]
+        assert len(made) > 5
+        assert not [str(path) for path in made if path.lstat().st_uid != uid or path.lstat().st_gid != uid]
+        become = ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--")
+        caller = Program(store, "--store", str(store), prefix=become)
+        [row] = caller.json("sessions", "list")["rows"]
+        assert row["name"] == "mine" and row["samples"] > 0
+        caller.run("report", "mine", cwd="/")
+        caller.run("sessions", "delete", "mine", cwd="/")
+        assert not list((store / "sessions").iterdir())
+
+
 def test_stored_files_are_closed_to_other_users(two_users):
     root, ((one, target_one), _) = two_users
     one.run("attach", "-p", target_one.pid, "-d", "1", "-q", cwd="/")

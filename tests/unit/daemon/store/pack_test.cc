@@ -1,5 +1,9 @@
 #include "daemon/store/pack.h"
 
+#include <zstd.h>
+
+#include "daemon/store/bytes.h"
+#include "daemon/store/pack_format.h"
 #include "tests/unit/daemon/store/fixtures.h"
 
 namespace pycroscope {
@@ -67,6 +71,43 @@ TEST_F(PackTest, EveryFlippedBitAndEveryCutIsAnErrorOrChangesNothing) {
   for (size_t size = 0; size < bytes.size(); ++size)
     EXPECT_FALSE(Store::read_packed(chunks_of(bytes.substr(0, size)))) << size;
   EXPECT_FALSE(Store::read_packed(chunks_of(bytes + "x")));
+}
+
+// An honest beginning, then an entry of zeros.
+std::string bomb(const v1::Session& session, size_t zeros) {
+  const std::string description = session.SerializeAsString();
+  ByteWriter content;
+  content.byte(pack_format::kSession);
+  content.varint(description.size());
+  content.bytes(description);
+  content.byte(pack_format::kEntry);
+  content.varint(5);
+  content.varint(zeros);
+  content.bytes(std::string("B\0\0\0\0", 5));
+  content.bytes(std::string(zeros, '\0'));
+  const std::string plain = content.take();
+  std::string packed(ZSTD_compressBound(plain.size()), '\0');
+  packed.resize(ZSTD_compress(packed.data(), packed.size(), plain.data(), plain.size(), 1));
+  return std::string(pack_format::kMagic) + packed;
+}
+
+TEST_F(PackTest, ABombIsGivenUpBeforeItHasGrown) {
+  record_and_pack(1);
+  const std::string bytes = bomb(*store().find("latest", self_), size_t{200} << 20);
+  ASSERT_LT(bytes.size(), 1u << 20);
+  size_t taken = 0;
+  const PackSource source = chunks_of(bytes, 256);
+  const auto refused = Store::read_packed([&]() -> Result<std::string> {
+    auto chunk = source();
+    taken += chunk->size();
+    return chunk;
+  });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(refused.error().message.find("grows without end"), std::string::npos) << refused.error().message;
+  EXPECT_LT(taken, bytes.size() / 2) << "what was allowed is a third of what was in there";
+  EXPECT_EQ(store().unpack(self_, chunks_of(bytes)).error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(store().list(self_)->sessions.size(), 1u);
 }
 
 TEST_F(PackTest, AFailedUnpackLeavesNothingBehind) {
