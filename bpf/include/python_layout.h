@@ -21,22 +21,27 @@ typedef int pyc_s32;
 
 enum pyc_frame_kind {
   PYC_FRAME_CFRAME = 1,         // tstate->cframe->current_frame (3.11, 3.12)
-  PYC_FRAME_CURRENT_FRAME = 2,  // tstate->current_frame (3.13)
+  PYC_FRAME_CURRENT_FRAME = 2,  // tstate->current_frame (3.13 and later), tstate->frame (up to 3.10)
 };
 
 enum pyc_instr_kind {
-  PYC_INSTR_PREV = 1,  // frame->prev_instr: the instruction that is executing, or the last one (3.11, 3.12)
-  PYC_INSTR_PTR = 2,   // frame->instr_ptr (3.13)
+  PYC_INSTR_PREV = 1,         // frame->prev_instr: the instruction that is executing, or the last one (3.11, 3.12)
+  PYC_INSTR_PTR = 2,          // frame->instr_ptr (3.13 and later)
+  PYC_INSTR_LASTI_BYTES = 3,  // frame->f_lasti, an int: offset in bytes (3.8, 3.9)
+  PYC_INSTR_LASTI_UNITS = 4,  // frame->f_lasti, an int: offset in code units of two bytes (3.10)
 };
 
 enum pyc_linetable_kind {
   PYC_LINETABLE_LOCATIONS = 1,  // co_linetable of 3.11 and later
+  PYC_LINETABLE_LNOTAB = 2,     // co_lnotab of 3.8 and 3.9
+  PYC_LINETABLE_RANGES = 3,     // co_linetable of 3.10
 };
 
 enum pyc_managed_dict_kind {
+  PYC_MANAGED_DICT_NONE = 0,       // before 3.11
   PYC_MANAGED_DICT_TWO_SLOTS = 1,  // values at object - 32 or a dict at object - 24 (3.11)
   PYC_MANAGED_DICT_TAGGED = 2,     // at object - 24: a dict, or with bit 0 set the address of values - 1 (3.12)
-  PYC_MANAGED_DICT_INLINE = 3,     // a dict at object - 24, else values at object + tp_basicsize (3.13)
+  PYC_MANAGED_DICT_INLINE = 3,     // a dict in front, else values at object + tp_basicsize (3.13 and later)
 };
 
 struct pyc_layout {
@@ -53,40 +58,50 @@ struct pyc_layout {
   pyc_u32 interpreter_threads_head;
   pyc_u32 interpreter_next;
   pyc_u32 interpreter_id;
-  // The GIL's state (struct _gil_runtime_state): in the runtime (3.11) when gil_in_runtime, else where the pointer
-  // PyInterpreterState.ceval.gil points (3.12+).
+  pyc_u32 interpreter_modules;  // the dict sys.modules
+  pyc_u32 interpreter_sysdict;  // the dict of module sys; only for versions that export no Py_Version (before 3.11)
+  // The GIL's state (struct _gil_runtime_state): in the runtime (up to 3.11) when gil_in_runtime, else where the
+  // pointer PyInterpreterState.ceval.gil points (3.12+).
   pyc_u32 gil_in_runtime;
   pyc_u32 gil;
   pyc_u16 gil_locked;
   pyc_u16 gil_last_holder;
+  pyc_u16 gil_enabled;  // an int, 0: there is no GIL; PYC_NO_OFFSET: there always is one
   pyc_u16 gil_size;
   // PyThreadState; prev is its first field in every version
   pyc_u16 thread_next;
   pyc_u16 thread_interp;
-  pyc_u16 thread_frame;  // cframe or current_frame, see frame_kind
-  pyc_u16 thread_id;     // pthread_self() of its thread
-  pyc_u16 thread_native_id;
+  pyc_u16 thread_frame;      // frame, cframe or current_frame, see frame_kind
+  pyc_u16 thread_id;         // pthread_self() of its thread
+  pyc_u16 thread_native_id;  // PYC_NO_OFFSET before 3.11
   // _PyCFrame
   pyc_u16 cframe_current_frame;
   pyc_u16 cframe_previous;
-  // _PyInterpreterFrame
-  pyc_u16 frame_size;  // of the fixed part, up to localsplus
+  // _PyInterpreterFrame; PyFrameObject up to 3.10
+  pyc_u16 frame_size;  // of the part that is read of each frame; up to localsplus since 3.11
   pyc_u16 frame_previous;
-  pyc_u16 frame_code;   // f_code or f_executable
-  pyc_u16 frame_instr;  // prev_instr or instr_ptr
-  pyc_u16 frame_owner;
-  pyc_u16 frame_locals;        // localsplus
-  pyc_u16 frame_owner_cstack;  // value of `owner` that marks a shim of a C call, PYC_NO_OFFSET: none
+  pyc_u16 frame_code;        // f_code or f_executable
+  pyc_u16 frame_instr;       // see instr_kind
+  pyc_u16 frame_owner;       // PYC_NO_OFFSET before 3.11
+  pyc_u16 frame_locals;      // localsplus
+  pyc_u16 frame_owner_shim;  // values of `owner` from this one on mark what is no Python frame, PYC_NO_OFFSET: none
+  pyc_u16 frame_tlbc_index;  // which of the code's bytecodes executes (free-threaded 3.14+), else PYC_NO_OFFSET
+  // Low bits of f_executable and the locals that are no part of the address (3.14+: _PyStackRef), 0: there are none.
+  pyc_u16 stackref_tag;
   // PyCodeObject
   pyc_u16 code_argcount;
   pyc_u16 code_first_line;
   pyc_u16 code_filename;
   pyc_u16 code_name;
-  pyc_u16 code_qualname;
-  pyc_u16 code_linetable;
-  pyc_u16 code_locals_names;
-  pyc_u16 code_locals_kinds;
-  pyc_u16 code_instructions;  // co_code_adaptive
+  pyc_u16 code_qualname;      // co_name before 3.11
+  pyc_u16 code_linetable;     // co_lnotab before 3.10
+  pyc_u16 code_locals_names;  // co_localsplusnames; co_varnames before 3.11
+  pyc_u16 code_locals_kinds;  // PYC_NO_OFFSET before 3.11: then the names in co_cellvars and co_freevars follow
+  pyc_u16 code_cellvars;      // PYC_NO_OFFSET since 3.11, so the next one
+  pyc_u16 code_freevars;
+  pyc_u16 code_instructions;  // co_code_adaptive, PYC_NO_OFFSET before 3.11
+  pyc_u16 code_bytecode;      // co_code, a bytes object, PYC_NO_OFFSET since 3.11
+  pyc_u16 code_tlbc;          // co_tlbc, see frame_tlbc_index
   pyc_u16 code_version;       // co_version, PYC_NO_OFFSET before 3.12
   // [identity_begin, identity_end): the part of a code object that never changes while it lives
   pyc_u16 code_identity_begin;
@@ -97,13 +112,16 @@ struct pyc_layout {
   pyc_u16 unicode_length;
   pyc_u16 unicode_hash;
   pyc_u16 unicode_state;
+  pyc_u16 unicode_kind_bit;      // where in the state the bits of kind, compact and ascii begin
+  pyc_u16 unicode_wstr;          // PYC_NO_OFFSET since 3.12: every str has one of the newer forms
+  pyc_u16 unicode_wstr_length;   // PYC_NO_OFFSET since 3.12
   pyc_u16 unicode_ascii_data;    // sizeof(PyASCIIObject)
   pyc_u16 unicode_compact_data;  // sizeof(PyCompactUnicodeObject)
   pyc_u16 bytes_data;
   pyc_u16 tuple_items;
   pyc_u16 list_items;
   pyc_u16 float_value;
-  pyc_u16 long_tag;  // lv_tag (3.12+) or ob_size (3.11), see long_tagged
+  pyc_u16 long_tag;  // lv_tag (3.12+) or ob_size, see long_tagged
   pyc_u16 long_digits;
   pyc_u16 long_tagged;
   pyc_u16 type_name;
@@ -114,14 +132,15 @@ struct pyc_layout {
   // dict, its keys, and the attributes of objects that have no dict of their own
   pyc_u16 dict_keys;
   pyc_u16 dict_values;
-  pyc_u16 keys_log2_size;
+  pyc_u16 keys_size;       // dk_size, PYC_NO_OFFSET since 3.11
+  pyc_u16 keys_log2_size;  // PYC_NO_OFFSET before 3.11, so the next two
   pyc_u16 keys_log2_index_bytes;
   pyc_u16 keys_kind;     // 0: entries of hash, key, value; others: of key, value
   pyc_u16 keys_entries;  // dk_nentries
   pyc_u16 keys_indices;
   pyc_u16 values_items;  // of PyDictValues
   pyc_u16 managed_dict_kind;
-  pyc_u32 interpreter_modules;  // the dict sys.modules
+  pyc_u16 managed_dict_before;  // bytes that the dict stands in front of its object
 };
 
 #ifdef __cplusplus

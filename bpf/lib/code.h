@@ -12,22 +12,30 @@ static inline pyc_u64 pyc_seen_key(const struct pyc_scratch* scratch) {
   return scratch->identity ^ scratch->process.salt;
 }
 
-#define PYC_OBJECT_HEAD 48  // of a str or bytes object: all that is needed to measure it
+// scratch->object of the str or bytes object at `address`: all that is needed to measure it.
+static inline long pyc_read_head(struct pyc_scratch* scratch, pyc_u64 address) {
+  return pyc_read(scratch->object, (scratch->process.layout.unicode_state & 0x38) + 8, address);
+}
+
+static inline pyc_u32 pyc_unicode_form(const struct pyc_scratch* scratch) {
+  const struct pyc_layout* layout = &scratch->process.layout;
+  return pyc_u32_at(scratch->object, layout->unicode_state & 0x3c) >> (layout->unicode_kind_bit & 31);
+}
 
 // scratch->text of the str object at `address`. Fails when it cannot be read.
 static inline long pyc_read_text(struct pyc_scratch* scratch, pyc_u64 address) {
   const struct pyc_layout* layout = &scratch->process.layout;
   struct pyc_text* text = &scratch->text;
-  if (pyc_read(scratch->object, PYC_OBJECT_HEAD, address)) return -1;
+  if (pyc_read_head(scratch, address)) return -1;
   text->length = pyc_u64_at(scratch->object, layout->unicode_length & 0x38);
   text->hash = pyc_u64_at(scratch->object, layout->unicode_hash & 0x38);
-  text->state = pyc_u32_at(scratch->object, layout->unicode_state & 0x3c);
-  if (text->hash != ~0ull || !pyc_unicode_compact(text->state)) return 0;
+  text->form = pyc_unicode_form(scratch);
+  if (text->hash != ~0ull || !pyc_unicode_compact(text->form)) return 0;
 
   for (int i = 0; i < PYC_TEXT_TAIL / 8; ++i) text->tail[i] = 0;
-  pyc_u64 size = text->length * pyc_unicode_kind(text->state);
+  pyc_u64 size = text->length * pyc_unicode_kind(text->form);
   pyc_u32 tail = size < PYC_TEXT_TAIL ? size : PYC_TEXT_TAIL;
-  pyc_u64 data = pyc_unicode_ascii(text->state) ? layout->unicode_ascii_data : layout->unicode_compact_data;
+  pyc_u64 data = pyc_unicode_ascii(text->form) ? layout->unicode_ascii_data : layout->unicode_compact_data;
   return pyc_read(text->tail, tail, address + data + size - tail);
 }
 
@@ -45,7 +53,7 @@ __noinline int pyc_identify_texts(void) {
   struct pyc_scratch* scratch = pyc_get_scratch();
   if (!scratch) return 0;
   const struct pyc_layout* layout = &scratch->process.layout;
-  pyc_u64 h = pyc_mix(scratch->identity, pyc_u64_at(scratch->code, layout->var_size & 0xf8));
+  pyc_u64 h = pyc_mix(scratch->identity, scratch->bytecode_size);
   h = pyc_mix(h, pyc_text_identity(scratch, pyc_u64_at(scratch->code, layout->code_name & 0xf8)));
   h = pyc_mix(h, pyc_text_identity(scratch, pyc_u64_at(scratch->code, layout->code_qualname & 0xf8)));
   h = pyc_mix(h, pyc_text_identity(scratch, pyc_u64_at(scratch->code, layout->code_filename & 0xf8)));
@@ -68,10 +76,10 @@ static inline void pyc_capture(struct pyc_scratch* scratch, int part, pyc_u64 ad
 static inline void pyc_capture_text(struct pyc_scratch* scratch, int part, pyc_u64 address) {
   const struct pyc_layout* layout = &scratch->process.layout;
   pyc_u64 size = 0;
-  if (!pyc_read(scratch->object, PYC_OBJECT_HEAD, address)) {
-    pyc_u32 state = pyc_u32_at(scratch->object, layout->unicode_state & 0x3c);
-    size = pyc_unicode_ascii(state) ? layout->unicode_ascii_data : layout->unicode_compact_data;
-    size += (pyc_u64_at(scratch->object, layout->unicode_length & 0x38) + 1) * pyc_unicode_kind(state);
+  if (!pyc_read_head(scratch, address)) {
+    pyc_u32 form = pyc_unicode_form(scratch);
+    size = pyc_unicode_ascii(form) ? layout->unicode_ascii_data : layout->unicode_compact_data;
+    size += (pyc_u64_at(scratch->object, layout->unicode_length & 0x38) + 1) * pyc_unicode_kind(form);
   }
   pyc_capture(scratch, part, address, size, PYC_TEXT_CAPTURE);
 }
@@ -79,7 +87,7 @@ static inline void pyc_capture_text(struct pyc_scratch* scratch, int part, pyc_u
 static inline void pyc_capture_linetable(struct pyc_scratch* scratch, pyc_u64 address) {
   const struct pyc_layout* layout = &scratch->process.layout;
   pyc_u64 size = 0;
-  if (!pyc_read(scratch->object, PYC_OBJECT_HEAD, address))
+  if (!pyc_read_head(scratch, address))
     size = layout->bytes_data + pyc_u64_at(scratch->object, layout->var_size & 0x38) + 1;
   pyc_capture(scratch, PYC_PART_LINETABLE, address, size, PYC_LINETABLE_CAPTURE);
 }
@@ -94,7 +102,7 @@ __noinline int pyc_write_code(pyc_u64 code) {
   scratch->record.tgid = scratch->sample.tgid;
   scratch->record.identity = scratch->identity;
   scratch->captured = 0;
-  pyc_capture(scratch, PYC_PART_CODE, code, layout->code_instructions, PYC_CODE_CAPTURE);
+  pyc_capture(scratch, PYC_PART_CODE, code, layout->code_identity_end, PYC_CODE_CAPTURE);
   pyc_capture_text(scratch, PYC_PART_QUALNAME, pyc_u64_at(scratch->code, layout->code_qualname & 0xf8));
   pyc_capture_text(scratch, PYC_PART_FILENAME, pyc_u64_at(scratch->code, layout->code_filename & 0xf8));
   pyc_capture_linetable(scratch, pyc_u64_at(scratch->code, layout->code_linetable & 0xf8));
@@ -116,6 +124,17 @@ static inline int pyc_is_seen(const struct pyc_scratch* scratch) {
   return set[0] == key || set[1] == key || set[2] == key || set[3] == key;
 }
 
+// Of the code object in scratch->code, in bytes.
+static inline pyc_u64 pyc_bytecode_size(struct pyc_scratch* scratch) {
+  const struct pyc_layout* layout = &scratch->process.layout;
+  if (layout->code_bytecode == PYC_NO_OFFSET) return pyc_u64_at(scratch->code, layout->var_size & 0xf8) * 2;
+  long failed = 0;
+  pyc_u64 bytecode = pyc_u64_at(scratch->code, layout->code_bytecode & 0xf8);
+  pyc_u64 size = pyc_read_u64(bytecode + layout->var_size, &failed);
+  if (failed) scratch->error = PYC_ERROR_CODE_READ;
+  return size;
+}
+
 // What is known of the code object at `code`; null with scratch->error set when it cannot be read or is none.
 static inline const struct pyc_memo* pyc_identify_code(struct pyc_scratch* scratch, pyc_u64 code) {
   const struct pyc_layout* layout = &scratch->process.layout;
@@ -133,15 +152,16 @@ static inline const struct pyc_memo* pyc_identify_code(struct pyc_scratch* scrat
     scratch->error = PYC_ERROR_BAD_CODE;
     return 0;
   }
+  scratch->bytecode_size = pyc_bytecode_size(scratch);
   scratch->identity = pyc_mix_words((pyc_u64*)(scratch->code + (layout->code_identity_begin & 0xfc)));
   if (layout->code_version == PYC_NO_OFFSET || !pyc_u32_at(scratch->code, layout->code_version & 0xfc)) {
     pyc_identify_texts();
-    if (scratch->error) return 0;
   }
+  if (scratch->error) return 0;
   if (!pyc_is_seen(scratch)) pyc_write_code(code);
   memo->address = code;
   memo->sequence = scratch->sequence;
   memo->value = scratch->identity;
-  memo->size = pyc_u32_at(scratch->code, layout->var_size & 0xf8) * 2;
+  memo->size = scratch->bytecode_size;
   return memo;
 }

@@ -31,6 +31,36 @@ static inline const unsigned char* pyc_read_frame(struct pyc_scratch* scratch, p
   return scratch->window + (offset & (PYC_PAGE - 1));
 }
 
+// What runs in the frame at `bytes`: the address of its code object, without the tag of the reference.
+static inline pyc_u64 pyc_frame_code(const struct pyc_scratch* scratch, const unsigned char* bytes) {
+  const struct pyc_layout* layout = &scratch->process.layout;
+  return pyc_u64_at(bytes, layout->frame_code & 0x78) & ~(pyc_u64)layout->stackref_tag;
+}
+
+// Where the bytecode begins that a frame of `code` executes. In free-threaded builds each thread has a copy of its own,
+// the first of which stands in the code object.
+static inline pyc_u64 pyc_bytecode(struct pyc_scratch* scratch, const unsigned char* bytes, pyc_u64 code) {
+  const struct pyc_layout* layout = &scratch->process.layout;
+  if (layout->frame_tlbc_index == PYC_NO_OFFSET) return code + layout->code_instructions;
+  pyc_u32 index = pyc_u32_at(bytes, layout->frame_tlbc_index & 0x7c);
+  if (!index) return code + layout->code_instructions;
+  // _PyCodeArray: its size, then the copies' addresses.
+  long failed = 0;
+  pyc_u64 copies = pyc_read_u64(code + layout->code_tlbc, &failed);
+  pyc_u64 bytecode = pyc_read_u64(copies + 8 + 8 * (pyc_u64)index, &failed);
+  if (failed) scratch->error = PYC_ERROR_CODE_READ;
+  return bytecode;
+}
+
+// The offset of the frame's instruction in its bytecode, in bytes.
+static inline long pyc_offset(struct pyc_scratch* scratch, const unsigned char* bytes, pyc_u64 code) {
+  const struct pyc_layout* layout = &scratch->process.layout;
+  if (layout->instr_kind < PYC_INSTR_LASTI_BYTES)
+    return pyc_u64_at(bytes, layout->frame_instr & 0x78) - pyc_bytecode(scratch, bytes, code);
+  long lasti = (pyc_s32)pyc_u32_at(bytes, layout->frame_instr & 0x7c);
+  return layout->instr_kind == PYC_INSTR_LASTI_UNITS ? lasti * 2 : lasti;
+}
+
 static long pyc_walk_step(pyc_u32 step, struct pyc_scratch** context) {
   struct pyc_scratch* scratch = *context;
   const struct pyc_layout* layout = &scratch->process.layout;
@@ -47,14 +77,15 @@ static long pyc_walk_step(pyc_u32 step, struct pyc_scratch** context) {
   if (!bytes) return pyc_fail(scratch, PYC_ERROR_FRAME_READ);
   walk->callee = frame;
   walk->frame = pyc_u64_at(bytes, layout->frame_previous & 0x78);
-  pyc_u32 owner = bytes[layout->frame_owner & 0x7f];
-  if (owner == layout->frame_owner_cstack) return 0;
+  pyc_u32 owner = layout->frame_owner == PYC_NO_OFFSET ? 0 : bytes[layout->frame_owner & 0x7f];
   if (owner > PYC_MAX_OWNER) return pyc_fail(scratch, PYC_ERROR_BAD_FRAME);
+  if (owner >= layout->frame_owner_shim) return 0;
 
-  pyc_u64 code = pyc_u64_at(bytes, layout->frame_code & 0x78);
+  pyc_u64 code = pyc_frame_code(scratch, bytes);
   const struct pyc_memo* memo = pyc_identify_code(scratch, code);
   if (!memo) return 1;
-  long offset = pyc_u64_at(bytes, layout->frame_instr & 0x78) - code - layout->code_instructions;
+  long offset = pyc_offset(scratch, bytes, code);
+  if (scratch->error) return 1;
   if (offset < -2 || offset >= (long)memo->size) return pyc_fail(scratch, PYC_ERROR_BAD_FRAME);
   scratch->frames[count].identity = memo->value;
   scratch->frames[count].offset = offset;

@@ -4,7 +4,7 @@
 // What the verifier has to be told, to be quick: whatever changes from one step of a loop to the next lives in the
 // scratch, whose content it does not follow; larger pieces are global functions, which it verifies once instead of once
 // per call; every offset that comes from the settings is masked where it is used (user space has checked that the mask
-// changes nothing: daemon/collect/cpu_sampler.cc).
+// changes nothing: daemon/collect/sampler.cc).
 #pragma once
 
 #include "bpf/include/code_identity.h"
@@ -61,6 +61,7 @@ struct pyc_scratch {
   unsigned char window[PYC_PAGE + 2 * PYC_FRAME_BYTES];
   unsigned char code[PYC_CODE_BYTES + 8 * PYC_IDENTITY_WORDS];  // zero from code_identity_end on
   pyc_u64 identity;                                             // of `code`
+  pyc_u64 bytecode_size;                                        // of `code`, bytes
   unsigned char object[PYC_OBJECT_BYTES];
   struct pyc_text text;
   struct pyc_sample sample;

@@ -28,19 +28,22 @@ struct FreeRing {
   void operator()(ring_buffer* ring) const { ::ring_buffer__free(ring); }
 };
 
+bool is_inside(uint16_t offset, size_t width, size_t size) { return offset == PYC_NO_OFFSET || offset + width <= size; }
+
 // What the program masks offsets with (bpf/lib): a layout beyond would be read wrongly.
 Status check_layout(const pyc_layout& layout) {
+  const uint16_t code_end = layout.code_identity_end;
   const bool fits =
       std::max({layout.thread_next, layout.thread_interp, layout.thread_frame, layout.thread_id}) <= 248 &&
       layout.frame_size <= 128 &&
       std::max({layout.frame_previous, layout.frame_code, layout.frame_instr}) + 8 <= layout.frame_size &&
-      layout.frame_owner < layout.frame_size && layout.code_identity_begin < layout.code_identity_end &&
-      layout.code_identity_end <= 256 &&
-      layout.code_identity_end - layout.code_identity_begin <= 8 * PYC_IDENTITY_WORDS &&
-      std::max({layout.code_name, layout.code_qualname, layout.code_filename, layout.code_linetable}) + 8 <=
-          layout.code_identity_end &&
-      std::max({layout.unicode_length, layout.unicode_hash, layout.unicode_state, layout.var_size}) <= 40 &&
-      layout.bytes_data == 32;
+      is_inside(layout.frame_owner, 1, layout.frame_size) && is_inside(layout.frame_tlbc_index, 4, layout.frame_size) &&
+      layout.code_identity_begin < code_end && code_end <= 256 &&
+      code_end - layout.code_identity_begin <= 8 * PYC_IDENTITY_WORDS &&
+      std::max({layout.code_name, layout.code_qualname, layout.code_filename, layout.code_linetable}) + 8 <= code_end &&
+      is_inside(layout.code_bytecode, 8, code_end) && is_inside(layout.code_version, 4, code_end) &&
+      std::max({layout.unicode_length, layout.unicode_hash, layout.var_size}) <= layout.unicode_state &&
+      layout.unicode_state <= 56 && layout.bytes_data <= 64;
   if (fits) return {};
   return fail(ErrorCode::kFailed, "this build of Python lays out its structures in a way that is not supported");
 }

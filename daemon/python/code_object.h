@@ -17,7 +17,7 @@ namespace pycroscope {
 // The line table of a code object, decoded once: line of any bytecode offset.
 class LineTable {
  public:
-  // `bytes` is the content of co_linetable. Damaged tables give what could be decoded.
+  // `bytes` is the content of co_linetable or co_lnotab. Damaged tables give what could be decoded.
   static LineTable decode(pyc_linetable_kind kind, uint32_t first_line, std::string_view bytes);
   // 0 when the instruction has no line or is out of the table. Offsets below 0 give the first line (the frame has
   // not run an instruction yet).
@@ -28,6 +28,11 @@ class LineTable {
     int32_t end;    // first offset after the entry, bytes
     uint32_t line;  // 0: none
   };
+  void decode_locations(std::string_view bytes);
+  void decode_lnotab(std::string_view bytes);
+  void decode_ranges(std::string_view bytes);
+  void add(int32_t end, int64_t line);
+
   uint32_t first_line_ = 0;
   std::vector<Entry> entries_;
 };

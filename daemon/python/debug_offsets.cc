@@ -2,65 +2,11 @@
 
 #include <cstring>
 
-#include "daemon/python/layouts.h"
+#include "daemon/python/debug_offsets_shapes.h"
+#include "daemon/python/version.h"
 
 namespace pycroscope {
 namespace {
-
-// struct _Py_DebugOffsets, v3.13.0 Include/internal/pycore_runtime.h. Fixed for all of 3.13.
-struct DebugOffsets {
-  char cookie[8];
-  uint64_t version;
-  uint64_t free_threaded;
-  struct {
-    uint64_t size, finalizing, interpreters_head;
-  } runtime;
-  struct {
-    uint64_t size, id, next, threads_head, gc, imports_modules, sysdict, builtins, ceval_gil, gil, gil_enabled,
-        gil_locked, gil_holder;
-  } interpreter;
-  struct {
-    uint64_t size, prev, next, interp, current_frame, thread_id, native_thread_id, datastack_chunk, status;
-  } thread;
-  struct {
-    uint64_t size, previous, executable, instr_ptr, localsplus, owner;
-  } frame;
-  struct {
-    uint64_t size, filename, name, qualname, linetable, firstlineno, argcount, localsplusnames, localspluskinds,
-        code_adaptive;
-  } code;
-  struct {
-    uint64_t size, type;
-  } object;
-  struct {
-    uint64_t size, name, repr, flags;
-  } type;
-  struct {
-    uint64_t size, items, item_count;
-  } tuple;
-  struct {
-    uint64_t size, items, item_count;
-  } list;
-  struct {
-    uint64_t size, keys, values;
-  } dict;
-  struct {
-    uint64_t size, value;
-  } floating;
-  struct {
-    uint64_t size, tag, digits;
-  } integer;
-  struct {
-    uint64_t size, length, data;
-  } bytes;
-  struct {
-    uint64_t size, state, length, ascii_size;
-  } unicode;
-  struct {
-    uint64_t size, collecting;
-  } gc;
-};
-static_assert(sizeof(DebugOffsets) == 584);
 
 // Copies offsets into a layout and remembers whether all of them were sane.
 class Checker {
@@ -89,10 +35,14 @@ class Checker {
 
 constexpr uint64_t kPointer = 8;
 constexpr uint64_t kInt = 4;
+// sizeof(PyHeapTypeObject) and its ht_cached_keys, both less sizeof(PyTypeObject).
+constexpr uint64_t kHeapType = 472;
+constexpr uint64_t kCachedKeys = 464;
 constexpr uint64_t kMega = 1 << 20;  // the interpreter state of 3.13 has 190 KiB
 
-void check_runtime(const DebugOffsets& from, pyc_layout& to, Checker& check) {
-  check.structure(from.runtime.size, sizeof(DebugOffsets), 16 * kMega);
+template <class Shape>
+void check_runtime(const Shape& from, pyc_layout& to, Checker& check) {
+  check.structure(from.runtime.size, sizeof from, 16 * kMega);
   check.field(to.runtime_finalizing, from.runtime.finalizing, kPointer);
   check.field(to.runtime_interpreters_head, from.runtime.interpreters_head, kPointer);
   check.structure(from.interpreter.size, 1024, 16 * kMega);
@@ -106,9 +56,11 @@ void check_runtime(const DebugOffsets& from, pyc_layout& to, Checker& check) {
   check.structure(to.gil_size, 16, 4096);
   check.field(to.gil_locked, from.interpreter.gil_locked - from.interpreter.gil, kInt);
   check.field(to.gil_last_holder, from.interpreter.gil_holder - from.interpreter.gil, kPointer);
+  if (to.free_threaded != 0) check.field(to.gil_enabled, from.interpreter.gil_enabled, kInt);
 }
 
-void check_thread(const DebugOffsets& from, pyc_layout& to, Checker& check) {
+template <class Shape>
+void check_thread(const Shape& from, pyc_layout& to, Checker& check) {
   check.structure(from.thread.size, 64, 0xffff);
   check.field(to.thread_next, from.thread.next, kPointer);
   check.field(to.thread_interp, from.thread.interp, kPointer);
@@ -124,10 +76,14 @@ void check_thread(const DebugOffsets& from, pyc_layout& to, Checker& check) {
   check.field(to.frame_code, from.frame.executable, kPointer);
   check.field(to.frame_instr, from.frame.instr_ptr, kPointer);
   check.field(to.frame_owner, from.frame.owner, 1);
+  if constexpr (requires { from.frame.tlbc_index; }) {
+    if (to.free_threaded != 0) check.field(to.frame_tlbc_index, from.frame.tlbc_index, kInt);
+  }
 }
 
-void check_code(const DebugOffsets& from, pyc_layout& to, Checker& check) {
-  check.structure(from.code.size, to.code_identity_end, 4096);
+template <class Shape>
+void check_code(const Shape& from, pyc_layout& to, Checker& check) {
+  check.structure(from.code.size, 128, 4096);
   check.field(to.code_filename, from.code.filename, kPointer);
   check.field(to.code_name, from.code.name, kPointer);
   check.field(to.code_qualname, from.code.qualname, kPointer);
@@ -137,14 +93,27 @@ void check_code(const DebugOffsets& from, pyc_layout& to, Checker& check) {
   check.field(to.code_locals_names, from.code.localsplusnames, kPointer);
   check.field(to.code_locals_kinds, from.code.localspluskinds, kPointer);
   check.field(to.code_instructions, from.code.code_adaptive, kPointer);
+  if constexpr (requires { from.code.tlbc; }) {
+    if (to.free_threaded != 0) check.field(to.code_tlbc, from.code.tlbc, kPointer);
+  }
+  // Neighbours in all versions: co_version, co_localsplusnames; ob_size, co_consts ... co_linetable, co_weakreflist.
+  check.field(to.code_version, from.code.localsplusnames - kInt, kInt);
+  check.field(to.code_identity_begin, from.tuple.item_count + kPointer, kPointer);
+  check.field(to.code_identity_end, from.code.linetable + kPointer, kPointer);
 }
 
-void check_objects(const DebugOffsets& from, pyc_layout& to, Checker& check) {
+template <class Shape>
+void check_objects(const Shape& from, pyc_layout& to, Checker& check) {
   check.structure(from.object.size, 16, 64);
   check.field(to.object_type, from.object.type, kPointer);
   check.structure(from.type.size, 256, 4096);
   check.field(to.type_name, from.type.name, kPointer);
   check.field(to.type_flags, from.type.flags, kPointer);
+  // Where a type ends, its heap type goes on: tp_name, tp_basicsize; tp_flags, 14 pointers, tp_dictoffset.
+  check.field(to.type_basicsize, from.type.name + kPointer, kPointer);
+  check.field(to.type_dictoffset, from.type.flags + 15 * kPointer, kPointer);
+  check.structure(from.type.size + kHeapType, 512, 4096);
+  check.field(to.type_cached_keys, from.type.size + kCachedKeys, kPointer);
   check.structure(from.tuple.size, 24, 256);
   check.field(to.var_size, from.tuple.item_count, kPointer);
   check.field(to.tuple_items, from.tuple.items, kPointer);
@@ -162,36 +131,55 @@ void check_objects(const DebugOffsets& from, pyc_layout& to, Checker& check) {
   check.field(to.bytes_data, from.bytes.data, 1);
 }
 
-void check_text(const DebugOffsets& from, pyc_layout& to, Checker& check) {
+template <class Shape>
+void check_text(const Shape& from, pyc_layout& to, Checker& check) {
   check.structure(from.unicode.size, 48, 256);
   check.field(to.unicode_length, from.unicode.length, kPointer);
   check.field(to.unicode_state, from.unicode.state, kInt);
   check.field(to.unicode_ascii_data, from.unicode.ascii_size, kPointer);
+  // Neighbours in all versions: length, hash; the ASCII form, utf8_length, utf8, the characters.
+  check.field(to.unicode_hash, from.unicode.length + kPointer, kPointer);
+  check.field(to.unicode_compact_data, from.unicode.ascii_size + 2 * kPointer, kPointer);
 }
 
-}  // namespace
-
-Status apply_debug_offsets(const TargetMemory& memory, RemoteAddress runtime, uint32_t version_hex,
-                           pyc_layout& layout) {
-  PYC_TRY(const auto offsets, memory.read<DebugOffsets>(runtime));
-  const std::string python = "Python " + version_text(version_hex);
-  if (std::memcmp(offsets.cookie, "xdebugpy", sizeof offsets.cookie) != 0 || offsets.version != version_hex) {
-    return fail(ErrorCode::kFailed,
-                python + " does not describe its own layout: its memory is damaged, or it is not CPython");
-  }
-  if (offsets.free_threaded != 0) {
-    return fail(ErrorCode::kFailed,
-                "the free-threaded build of " + python + " is not supported: use the one with a GIL");
-  }
+template <class Shape>
+Status apply_shape(const TargetMemory& memory, RemoteAddress runtime, pyc_layout& layout) {
+  PYC_TRY(const auto offsets, memory.read<Shape>(runtime));
   Checker check;
   check_runtime(offsets, layout, check);
   check_thread(offsets, layout, check);
   check_code(offsets, layout, check);
   check_objects(offsets, layout, check);
   check_text(offsets, layout, check);
-  if (!check.sane()) {
+  if (check.sane()) return {};
+  return fail(ErrorCode::kFailed,
+              "Python " + version_text(layout.version) +
+                  " describes a layout that cannot be: its memory is damaged, or it is not CPython");
+}
+
+}  // namespace
+
+Result<bool> read_free_threaded(const TargetMemory& memory, RemoteAddress runtime, uint32_t version_hex) {
+  PYC_TRY(const auto header, memory.read<debug_offsets::Header>(runtime));
+  if (std::memcmp(header.cookie, "xdebugpy", sizeof header.cookie) != 0 || header.version != version_hex) {
     return fail(ErrorCode::kFailed,
-                python + " describes a layout that cannot be: its memory is damaged, or it is not CPython");
+                "Python " + version_text(version_hex) +
+                    " does not describe its own layout: its memory is damaged, or it is not CPython");
+  }
+  return header.free_threaded != 0;
+}
+
+Status apply_debug_offsets(const TargetMemory& memory, RemoteAddress runtime, DebugOffsetsShape shape,
+                           pyc_layout& layout) {
+  switch (shape) {
+    case DebugOffsetsShape::kNone:
+      break;
+    case DebugOffsetsShape::k313:
+      return apply_shape<debug_offsets::Shape313>(memory, runtime, layout);
+    case DebugOffsetsShape::k314:
+      return apply_shape<debug_offsets::Shape314>(memory, runtime, layout);
+    case DebugOffsetsShape::k315:
+      return apply_shape<debug_offsets::Shape315>(memory, runtime, layout);
   }
   return {};
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <numeric>
 
 #include "daemon/python/unicode.h"
 
@@ -27,7 +29,20 @@ struct Keys {
   RemoteAddress key(size_t i) const { return entries + i * entry_size + entry_size - 2 * kPointer; }
 };
 
+// Before 3.11: the size of the hash table itself, and all entries with their hash.
+Result<Keys> read_plain_keys(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress keys) {
+  PYC_TRY(const auto size, memory.read<uint64_t>(keys + layout.keys_size));
+  PYC_TRY(const auto count, memory.read<uint64_t>(keys + layout.keys_entries));
+  if (!std::has_single_bit(size) || size >> 40 != 0 || count > size) {
+    return damaged("the keys of a dict make no sense");
+  }
+  const uint64_t index_bytes = size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffff'ffff ? 4 : 8;
+  return Keys{
+      .entries = keys + layout.keys_indices + size * index_bytes, .entry_count = count, .entry_size = 3 * kPointer};
+}
+
 Result<Keys> read_keys(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress keys) {
+  if (layout.keys_size != PYC_NO_OFFSET) return read_plain_keys(memory, layout, keys);
   PYC_TRY(const auto log2_size, memory.read<uint8_t>(keys + layout.keys_log2_size));
   PYC_TRY(const auto log2_index_bytes, memory.read<uint8_t>(keys + layout.keys_log2_index_bytes));
   PYC_TRY(const auto kind, memory.read<uint8_t>(keys + layout.keys_kind));
@@ -43,34 +58,47 @@ Result<Keys> read_keys(const TargetMemory& memory, const pyc_layout& layout, Rem
   return result;
 }
 
+Result<std::vector<uint8_t>> read_order(const TargetMemory& memory, RemoteAddress address, uint8_t size) {
+  std::vector<uint8_t> order(size);
+  PYC_CHECK(memory.read_bytes(address, std::as_writable_bytes(std::span(order))));
+  return order;
+}
+
 // The order of insertion of a dict whose values stand apart from its (shared) keys: one byte an entry.
 Result<std::vector<uint8_t>> insertion_order(const TargetMemory& memory, const pyc_layout& layout,
                                              RemoteAddress values) {
-  std::vector<uint8_t> order;
   if (layout.managed_dict_kind == PYC_MANAGED_DICT_INLINE) {
     // struct _dictvalues of 3.13: capacity, size, two flags, the values, the order.
     PYC_TRY(const auto head, (memory.read<std::array<uint8_t, 2>>(values)));
     if (head[1] > head[0] || head[0] > kMaxSharedKeys) return damaged("the values of a dict make no sense");
-    order.resize(head[1]);
-    PYC_CHECK(
-        memory.read_bytes(values + layout.values_items + head[0] * kPointer, std::as_writable_bytes(std::span(order))));
-    return order;
+    return read_order(memory, values + layout.values_items + head[0] * kPointer, head[1]);
   }
   // Before 3.13 the bytes stand in front of the values, backwards: ..., order[1], order[0], size, size of this prefix.
-  PYC_TRY(const auto tail, (memory.read<std::array<uint8_t, 2>>(RemoteAddress(values.address() - 2))));
+  PYC_TRY(const auto tail, (memory.read<std::array<uint8_t, 2>>(values - 2)));
   if (tail[0] > kMaxSharedKeys) return damaged("the values of a dict make no sense");
-  order.resize(tail[0]);
-  PYC_CHECK(
-      memory.read_bytes(RemoteAddress(values.address() - 2 - order.size()), std::as_writable_bytes(std::span(order))));
+  PYC_TRY(auto order, read_order(memory, values - 2 - tail[0], tail[0]));
   std::ranges::reverse(order);
   return order;
 }
 
+// Indices of the keys in the order of insertion.
+Result<std::vector<size_t>> split_order(const TargetMemory& memory, const pyc_layout& layout, const Keys& keys,
+                                        RemoteAddress values) {
+  if (layout.managed_dict_kind == PYC_MANAGED_DICT_NONE) {
+    // Such dicts insert in the order of their keys, or give up sharing.
+    std::vector<size_t> order(std::min<size_t>(keys.entry_count, kMaxSlots));
+    std::iota(order.begin(), order.end(), size_t{0});
+    return order;
+  }
+  PYC_TRY(const auto order, insertion_order(memory, layout, values));
+  return std::vector<size_t>(order.begin(), order.end());
+}
+
 Result<DictContents> read_split(const TargetMemory& memory, const pyc_layout& layout, const Keys& keys,
                                 RemoteAddress values, size_t max_entries) {
-  PYC_TRY(const auto order, insertion_order(memory, layout, values));
+  PYC_TRY(const auto order, split_order(memory, layout, keys, values));
   DictContents contents;
-  for (const uint8_t i : order) {
+  for (const size_t i : order) {
     if (i >= keys.entry_count) return damaged("the order of a dict makes no sense");
     PYC_TRY(const RemoteAddress key, memory.read_pointer(keys.key(i)));
     PYC_TRY(const RemoteAddress value, memory.read_pointer(values + layout.values_items + i * kPointer));
@@ -171,7 +199,7 @@ Result<std::optional<RemoteAddress>> AttributeReader::read(RemoteAddress object,
     if (!dict) return std::nullopt;
     return from_dict(dict);
   }
-  PYC_TRY(const RemoteAddress slot, memory_.read_pointer(RemoteAddress(object.address() - 3 * kPointer)));
+  PYC_TRY(const RemoteAddress slot, memory_.read_pointer(object - layout_.managed_dict_before));
   switch (layout_.managed_dict_kind) {
     case PYC_MANAGED_DICT_TWO_SLOTS: {
       if (slot) return from_dict(slot);

@@ -26,22 +26,41 @@ class FrameBytes {
     return memory.read_bytes(frame, std::span(bytes_).first(layout.frame_size));
   }
   RemoteAddress pointer(uint16_t offset) const { return RemoteAddress(at<uint64_t>(offset)); }
-  uint8_t byte(uint16_t offset) const { return at<uint8_t>(offset); }
-
- private:
+  // Zero when the layout has no such field.
   template <class T>
   T at(uint16_t offset) const {
     T value{};
     if (offset + sizeof value <= bytes_.size()) std::memcpy(&value, &bytes_[offset], sizeof value);
     return value;
   }
+
+ private:
   std::array<std::byte, kMaxFrameSize> bytes_{};
 };
 
-int32_t bytecode_offset(const pyc_layout& layout, RemoteAddress code, RemoteAddress instruction) {
-  const uint64_t first = code.address() + layout.code_instructions;
+// Where the bytecode begins that a frame of `code` executes: see pyc_bytecode() in bpf/lib/frames.h.
+Result<RemoteAddress> bytecode_of(const TargetMemory& memory, const pyc_layout& layout, const FrameBytes& frame,
+                                  RemoteAddress code) {
+  const auto index = frame.at<uint32_t>(layout.frame_tlbc_index);
+  if (index == 0) return code + layout.code_instructions;
+  PYC_TRY(const auto copies, memory.read_pointer(code + layout.code_tlbc));
+  return memory.read_pointer(copies + (uint64_t{1} + index) * sizeof(uint64_t));
+}
+
+Result<int32_t> bytecode_offset(const TargetMemory& memory, const pyc_layout& layout, const FrameBytes& frame,
+                                RemoteAddress code) {
+  switch (layout.instr_kind) {
+    case PYC_INSTR_LASTI_BYTES:
+      return frame.at<int32_t>(layout.frame_instr);
+    case PYC_INSTR_LASTI_UNITS:
+      return static_cast<int32_t>(frame.at<uint32_t>(layout.frame_instr) * 2);
+    default:
+      break;
+  }
+  PYC_TRY(const auto first, bytecode_of(memory, layout, frame, code));
   // Both kinds of pointer give the offset that CPython calls f_lasti. Garbage is cut to 32 bits, line tables cope.
-  return static_cast<int32_t>(static_cast<uint32_t>(instruction.address() - first));
+  const uint64_t offset = frame.pointer(layout.frame_instr).address() - first.address();
+  return static_cast<int32_t>(static_cast<uint32_t>(offset));
 }
 
 Result<RemoteAddress> leaf_frame(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress tstate) {
@@ -57,13 +76,14 @@ Status walk_frames(const TargetMemory& memory, const pyc_layout& layout, size_t 
   for (size_t steps = 0; frame; ++steps) {
     if (steps == kMaxSteps) return endless("frames");
     PYC_CHECK(bytes.read(memory, layout, frame));
-    if (bytes.byte(layout.frame_owner) != layout.frame_owner_cstack) {
+    if (bytes.at<uint8_t>(layout.frame_owner) < layout.frame_owner_shim) {
       if (thread.frames.size() == max_frames) {
         thread.truncated = true;
         return {};
       }
-      const RemoteAddress code = bytes.pointer(layout.frame_code);
-      thread.frames.push_back({frame, code, bytecode_offset(layout, code, bytes.pointer(layout.frame_instr))});
+      const RemoteAddress code(bytes.pointer(layout.frame_code).address() & ~uint64_t{layout.stackref_tag});
+      PYC_TRY(const int32_t offset, bytecode_offset(memory, layout, bytes, code));
+      thread.frames.push_back({frame, code, offset});
     }
     const RemoteAddress previous = bytes.pointer(layout.frame_previous);
     if (previous == frame) return endless("frames");
@@ -78,7 +98,9 @@ Result<PythonThread> read_thread(const TargetMemory& memory, const pyc_layout& l
   thread.tstate = tstate;
   thread.interpreter = interpreter;
   PYC_TRY(thread.thread_id, memory.read<uint64_t>(tstate + layout.thread_id));
-  PYC_TRY(thread.native_id, memory.read<uint64_t>(tstate + layout.thread_native_id));
+  if (layout.thread_native_id != PYC_NO_OFFSET) {
+    PYC_TRY(thread.native_id, memory.read<uint64_t>(tstate + layout.thread_native_id));
+  }
   if (auto status = walk_frames(memory, layout, max_frames, thread); !status) {
     if (status.error().code != ErrorCode::kMemory) return std::unexpected(std::move(status).error());
     thread.truncated = true;

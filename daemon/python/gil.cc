@@ -12,6 +12,10 @@ Result<GilState> read_gil_of(const TargetMemory& memory, const PythonRuntime& py
     PYC_TRY(const auto interpreter, memory.read_pointer(tstate + layout.thread_interp));
     PYC_TRY(gil.begin, memory.read_pointer(interpreter + layout.gil));
   }
+  if (layout.gil_enabled != PYC_NO_OFFSET) {
+    PYC_TRY(const auto enabled, memory.read<int32_t>(gil.begin + layout.gil_enabled));
+    if (enabled == 0) return GilState();
+  }
   PYC_TRY(const auto locked, memory.read<int32_t>(gil.begin + layout.gil_locked));
   // Its last holder stays named when it has let go; -1: not in use yet.
   if (locked == 1) {

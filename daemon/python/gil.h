@@ -16,7 +16,7 @@ struct GilState {
   bool contains(RemoteAddress address) const { return address >= begin && address < begin + size; }
 };
 
-// The GIL of the interpreter that the thread state `tstate` belongs to.
+// The GIL of the interpreter that the thread state `tstate` belongs to; an empty one where it is disabled.
 Result<GilState> read_gil_of(const TargetMemory& memory, const PythonRuntime& python, RemoteAddress tstate);
 
 }  // namespace pycroscope

@@ -9,8 +9,11 @@
 #include <string_view>
 #include <thread>
 
+#include "daemon/python/hexversion.h"
 #include "daemon/python/layouts.h"
 #include "daemon/python/python_symbols.h"
+#include "daemon/python/resolve_layout.h"
+#include "daemon/python/version.h"
 #include "daemon/target/proc_text.h"
 
 namespace pycroscope {
@@ -41,9 +44,10 @@ milliseconds age_of(const Process& process) {
          milliseconds(process.start_time_ticks() * 1000 / hertz);
 }
 
-// PY_VERSION_HEX; nothing when the target does not have it as a number (before 3.11) or it is garbage.
+// PY_VERSION_HEX; nothing when it is garbage, or before 3.11 too when the interpreter is still starting or is older
+// than the table.
 Result<std::optional<uint32_t>> version_number(const TargetMemory& memory, const PythonSymbols& symbols) {
-  if (!symbols.version) return std::nullopt;
+  if (!symbols.version) return symbols.runtime ? read_hexversion(memory, symbols.runtime) : std::nullopt;
   PYC_TRY(const auto version, memory.read<uint64_t>(symbols.version));
   if (version > UINT32_MAX || !plausible_version(static_cast<uint32_t>(version))) return std::nullopt;
   return static_cast<uint32_t>(version);
@@ -67,7 +71,19 @@ std::string old_version(const PythonSymbols& symbols) {
     std::string version = version_in_name(std::string_view(path).substr(path.rfind('/') + 1));
     if (!version.empty()) return version;
   }
-  return symbols.runtime ? "older than 3.11" : "older than 3.7";
+  return symbols.runtime ? "older than 3.8" : "older than 3.7";
+}
+
+std::unexpected<Error> still_starting(const std::string& name) {
+  return fail(ErrorCode::kFailed, name + " has no running interpreter: it is still starting, try again in a moment");
+}
+
+// Why there is no version.
+std::unexpected<Error> no_version(const std::string& name, const PythonSymbols& symbols) {
+  const std::string version = old_version(symbols);
+  const bool is_supported = std::ranges::any_of(
+      layout_rows(), [&](const LayoutRow& row) { return minor_version_text(row.version) == version; });
+  return is_supported ? still_starting(name) : fail(ErrorCode::kFailed, name + ": " + unsupported_version(version));
 }
 
 enum class Stage { kStarting, kRunning, kFinalizing };
@@ -83,7 +99,7 @@ Result<Stage> read_stage(const TargetMemory& memory, const PythonRuntime& python
 }
 
 // Failures that time may heal.
-enum class Missing { kNothing, kPython, kInterpreter };
+enum class Missing { kNothing, kPython, kVersion, kInterpreter };
 
 Result<PythonRuntime> look(const TargetModules& modules, const TargetMemory& memory, Missing& missing) {
   missing = Missing::kNothing;
@@ -94,7 +110,10 @@ Result<PythonRuntime> look(const TargetModules& modules, const TargetMemory& mem
   }
   const std::string name = full_name(modules, symbols);
   PYC_TRY(const auto version, version_number(memory, symbols));
-  if (!version) return fail(ErrorCode::kFailed, name + ": " + unsupported_version(old_version(symbols)));
+  if (!version) {
+    if (symbols.runtime) missing = Missing::kVersion;
+    return no_version(name, symbols);
+  }
 
   PythonRuntime python;
   python.version = version_text(*version);
@@ -104,16 +123,17 @@ Result<PythonRuntime> look(const TargetModules& modules, const TargetMemory& mem
   auto layout = resolve_layout(memory, python.runtime, *version);
   if (!layout) return fail(layout.error().code, name + ": " + layout.error().message);
   python.layout = *layout;
+  python.caution = caution_about(*version);
 
   PYC_TRY(const Stage stage, read_stage(memory, python));
   if (stage == Stage::kRunning) return python;
   if (stage == Stage::kFinalizing) return fail(ErrorCode::kFailed, name + " is already shutting its interpreter down");
   missing = Missing::kInterpreter;
-  return fail(ErrorCode::kFailed, name + " has no running interpreter: it is still starting, try again in a moment");
+  return still_starting(name);
 }
 
 bool may_change(Missing missing, const Process& process) {
-  return missing == Missing::kInterpreter || (missing == Missing::kPython && age_of(process) < kYoung);
+  return missing == Missing::kInterpreter || (missing != Missing::kNothing && age_of(process) < kYoung);
 }
 
 // Reads that fail where CPython's own data should be.
@@ -152,14 +172,15 @@ Result<PythonRuntime> find_python(const Process& process, const TargetMemory& me
   }
 }
 
-Result<std::string> python_version(const Process& process, const TargetMemory& memory) {
+Result<PythonVersion> python_version(const Process& process, const TargetMemory& memory) {
   const LiveModules modules(process);
   auto symbols = find_python_symbols(modules, memory);
   if (!symbols) return std::unexpected(explain(process, std::move(symbols).error()));
   if (!symbols->is_python()) return not_python(modules, *symbols);
   auto version = version_number(memory, *symbols);
   if (!version) return std::unexpected(explain(process, std::move(version).error()));
-  return *version ? version_text(**version) : old_version(*symbols);
+  if (!*version) return PythonVersion{.text = old_version(*symbols), .caution = ""};
+  return PythonVersion{.text = version_text(**version), .caution = caution_about(**version)};
 }
 
 }  // namespace pycroscope

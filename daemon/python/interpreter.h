@@ -18,6 +18,7 @@ struct PythonRuntime {
   RemoteAddress runtime;       // &_PyRuntime
   RemoteAddress code_type;     // &PyCode_Type, null when it could not be found
   pyc_layout layout{};
+  std::string caution;  // see caution_about() in layouts.h
 };
 
 // Fails with a sentence that says which of these it is: not Python, an unsupported version (and which), a runtime
@@ -26,8 +27,13 @@ Result<PythonRuntime> find_python(const TargetModules& modules, const TargetMemo
 // The same in a live process, which gets a moment when it is just starting.
 Result<PythonRuntime> find_python(const Process& process, const TargetMemory& memory);
 
+struct PythonVersion {
+  std::string text;     // "3.11.2"; of versions that are not supported at least what is known: "2.7", "older than 3.8"
+  std::string caution;  // see caution_about() in layouts.h
+};
+
 // As above but cheap enough for a list of all processes: which version runs there, if any. Does not need the runtime
 // to be initialized.
-Result<std::string> python_version(const Process& process, const TargetMemory& memory);
+Result<PythonVersion> python_version(const Process& process, const TargetMemory& memory);
 
 }  // namespace pycroscope

@@ -3,30 +3,35 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
-#include "analysis/model/result.h"
 #include "bpf/include/python_layout.h"
-#include "daemon/target/target_memory.h"
 
 namespace pycroscope {
 
-// What the table covers, for sentences: "3.11 to 3.13".
+// Which fields _Py_DebugOffsets of a version has: see debug_offsets_shapes.h.
+enum class DebugOffsetsShape : uint8_t { kNone, k313, k314, k315 };
+
+// A row serves the final releases (and release candidates) of one minor version: CPython keeps the layout of its
+// internal structures within one. Offsets are of 64-bit Linux builds without Py_TRACE_REFS.
+struct LayoutRow {
+  uint16_t version;                 // 0x030b is 3.11
+  DebugOffsetsShape debug_offsets;  // not kNone: the interpreter tells most fields itself, see resolve_layout.h
+  pyc_layout layout;
+};
+
+// By ascending version; of a version with builds of both kinds, the one with a GIL first.
+std::span<const LayoutRow> layout_rows();
+
+// What the table covers, for sentences: "3.8 to 3.13".
 std::string supported_versions();
 
 // The sentence about a Python that the table does not cover; `version` as people write it.
 std::string unsupported_version(const std::string& version);
 
-// PY_VERSION_HEX as people write it: "3.13.0", "3.14.0b2".
-std::string version_text(uint32_t version_hex);
-
-// True when `version_hex` is the version of a CPython that exists or may come: used to tell a version from garbage.
-bool plausible_version(uint32_t version_hex);
-
-// The layout of the interpreter whose _PyRuntime is at `runtime` and whose Py_Version is `version_hex`. Rows of 3.13
-// and later are completed from the target's own debug offsets, each of them checked against the sizes that come with
-// it. Fails with kFailed and a sentence (unsupported version or build, debug offsets that make no sense), or with a
-// failed read's error.
-Result<pyc_layout> resolve_layout(const TargetMemory& memory, RemoteAddress runtime, uint32_t version_hex);
+// A sentence for the user about a version that is later than the table's last one, or a pre-release of one that
+// describes itself: its layout is a guess. Else "".
+std::string caution_about(uint32_t version_hex);
 
 }  // namespace pycroscope

@@ -10,6 +10,11 @@
 //               kind 15      nothing                          no location
 //   varint   := 6 bits a byte, low ones first; bit 6: more follow
 //   svarint  := varint whose bit 0 is the sign
+//
+// Up to 3.10 the table is a sequence of pairs of bytes, unsigned and signed (v3.10.13 Objects/lnotab_notes.txt).
+// co_lnotab of 3.8 and 3.9: how many bytes of bytecode the line so far goes on, what is then added to the line.
+// co_linetable of 3.10: what is added to the line (-128: no line, and nothing added), for how many bytes that line goes
+// on.
 #include <algorithm>
 
 #include "daemon/python/code_object.h"
@@ -82,12 +87,9 @@ int64_t line_delta(Reader& reader, int kind) {
 
 }  // namespace
 
-LineTable LineTable::decode(pyc_linetable_kind kind, uint32_t first_line, std::string_view bytes) {
-  LineTable table;
-  table.first_line_ = first_line;
-  if (kind != PYC_LINETABLE_LOCATIONS) return table;
+void LineTable::decode_locations(std::string_view bytes) {
   Reader reader(bytes);
-  int64_t line = first_line;
+  int64_t line = first_line_;
   int32_t end = 0;
   while (!reader.at_end()) {
     const uint8_t first = reader.byte();
@@ -95,13 +97,59 @@ LineTable LineTable::decode(pyc_linetable_kind kind, uint32_t first_line, std::s
     line += line_delta(reader, entry_kind);
     if ((first & 0x80) == 0 || reader.failed() || line < 0 || line > kMaxLine) break;
     end += ((first & 7) + 1) * kCodeUnitBytes;
-    const uint32_t shown = entry_kind == 15 ? 0 : static_cast<uint32_t>(line);
-    // Entries differ in columns mostly: one of ours spans all neighbours on a line.
-    if (!table.entries_.empty() && table.entries_.back().line == shown) {
-      table.entries_.back().end = end;
-    } else {
-      table.entries_.push_back({end, shown});
-    }
+    add(end, entry_kind == 15 ? 0 : line);
+  }
+}
+
+void LineTable::decode_lnotab(std::string_view bytes) {
+  int64_t line = first_line_;
+  int32_t end = 0;
+  for (; bytes.size() >= 2; bytes.remove_prefix(2)) {
+    const auto length = static_cast<uint8_t>(bytes[0]);
+    end += length;
+    if (length > 0) add(end, line);
+    line += static_cast<int8_t>(bytes[1]);
+    if (line < 0 || line > kMaxLine) return;
+  }
+  add(INT32_MAX, line);
+}
+
+void LineTable::decode_ranges(std::string_view bytes) {
+  int64_t line = first_line_;
+  int32_t end = 0;
+  for (; bytes.size() >= 2; bytes.remove_prefix(2)) {
+    const auto length = static_cast<uint8_t>(bytes[0]);
+    const auto delta = static_cast<int8_t>(bytes[1]);
+    if (delta != INT8_MIN) line += delta;
+    if (line < 0 || line > kMaxLine) return;
+    end += length;
+    if (length > 0) add(end, delta == INT8_MIN ? 0 : line);
+  }
+}
+
+// Entries differ in columns mostly: one of ours spans all neighbours on a line.
+void LineTable::add(int32_t end, int64_t line) {
+  const auto shown = static_cast<uint32_t>(line);
+  if (!entries_.empty() && entries_.back().line == shown) {
+    entries_.back().end = end;
+  } else {
+    entries_.push_back({end, shown});
+  }
+}
+
+LineTable LineTable::decode(pyc_linetable_kind kind, uint32_t first_line, std::string_view bytes) {
+  LineTable table;
+  table.first_line_ = first_line;
+  switch (kind) {
+    case PYC_LINETABLE_LOCATIONS:
+      table.decode_locations(bytes);
+      break;
+    case PYC_LINETABLE_LNOTAB:
+      table.decode_lnotab(bytes);
+      break;
+    case PYC_LINETABLE_RANGES:
+      table.decode_ranges(bytes);
+      break;
   }
   table.entries_.shrink_to_fit();
   return table;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,7 +26,8 @@ class LocalsReader {
   LocalsReader(const TargetMemory& memory, const pyc_layout& layout)
       : memory_(memory), layout_(layout), values_(memory, layout) {}
 
-  // In the order of co_localsplusnames: arguments, other locals, cells, free variables. Cells are looked into;
+  // Arguments, other locals, cells, free variables; before 3.11 an argument that is a cell comes with the cells. Cells
+  // are looked into;
   // variables without a value are left out. What a module or class body assigns is in its namespace and is no local.
   // Empty when the frame cannot be read.
   std::vector<LocalVariable> read(const PythonFrame& frame);
@@ -35,8 +37,12 @@ class LocalsReader {
     std::string name;
     bool is_cell = false;
   };
+  // Appends those that the tuple `names` lists.
+  Status add_variables(RemoteAddress names, bool are_cells, std::vector<Variable>& variables) const;
   Result<std::vector<Variable>> read_variables(RemoteAddress code) const;
   const std::vector<Variable>& variables_of(RemoteAddress code);
+  // What a variable's slot in a frame holds; nothing when the variable has no value.
+  std::optional<std::string> text_of(uint64_t slot, bool is_cell);
 
   const TargetMemory& memory_;
   const pyc_layout& layout_;

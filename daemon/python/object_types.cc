@@ -11,7 +11,7 @@
 namespace pycroscope {
 namespace {
 
-// Flags of types, the same from 3.11 to 3.13: v3.13.0 Include/object.h.
+// Flags of types, as far as they exist the same from 3.8 to 3.15: v3.13.0 Include/object.h.
 constexpr uint64_t kInlineValues = 1u << 2;
 constexpr uint64_t kManagedDict = 1u << 4;
 constexpr uint64_t kHeapType = 1u << 9;
@@ -78,7 +78,7 @@ Result<ObjectType> ObjectTypes::read_type(RemoteAddress type) const {
   result.is_str = (flags & kStrSubclass) != 0;
   result.is_int = (flags & kIntSubclass) != 0;
   result.is_dict = (flags & kDictSubclass) != 0;
-  result.managed_dict = (flags & kManagedDict) != 0;
+  result.managed_dict = layout_.managed_dict_kind != PYC_MANAGED_DICT_NONE && (flags & kManagedDict) != 0;
   result.inline_values = (flags & kInlineValues) != 0;
   PYC_TRY(result.basic_size, memory_.read<uint64_t>(type + layout_.type_basicsize));
   PYC_TRY(result.dict_offset, memory_.read<int64_t>(type + layout_.type_dictoffset));

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "daemon/os/file.h"
-#include "daemon/python/interpreter.h"
 #include "daemon/target/live_memory.h"
 #include "daemon/target/proc_text.h"
 

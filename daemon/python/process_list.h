@@ -5,13 +5,14 @@
 #include <vector>
 
 #include "analysis/model/result.h"
+#include "daemon/python/interpreter.h"
 #include "daemon/target/process.h"
 
 namespace pycroscope {
 
 struct PythonProcess {
   Process process;
-  std::string version;  // see python_version()
+  PythonVersion version;
 };
 
 // Every Python process that we may look into, by ascending pid; the others are left out silently. Meant to be quick

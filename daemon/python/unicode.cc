@@ -5,14 +5,10 @@
 #include <cstring>
 #include <vector>
 
+#include "bpf/include/code_identity.h"
+
 namespace pycroscope {
 namespace {
-
-// PyASCIIObject.state, v3.11.2 Include/cpython/unicodeobject.h; the same in 3.12 and 3.13: interned:2, kind:3,
-// compact:1, ascii:1.
-constexpr uint32_t kind_of(uint32_t state) { return (state >> 2) & 7; }
-constexpr bool is_compact(uint32_t state) { return (state & (1u << 5)) != 0; }
-constexpr bool is_ascii(uint32_t state) { return (state & (1u << 6)) != 0; }
 
 constexpr char32_t kReplacement = 0xfffd;
 
@@ -45,6 +41,15 @@ size_t utf8_length(std::string_view bytes) {
   return c < kSmallest[length] || c > 0x10ffff || is_surrogate(c) ? 0 : length;
 }
 
+// Before 3.12 a str that was made of wchar_t and never looked at has that form only.
+Result<UnicodeText> read_wide_header(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object) {
+  if (layout.unicode_wstr == PYC_NO_OFFSET) return fail(ErrorCode::kMemory, "not a str");
+  UnicodeText text{.data = {}, .length = 0, .unit_bytes = sizeof(wchar_t)};
+  PYC_TRY(text.data, memory.read_pointer(object + layout.unicode_wstr));
+  PYC_TRY(text.length, memory.read<uint64_t>(object + layout.unicode_wstr_length));
+  return text;
+}
+
 }  // namespace
 
 void append_utf8(std::string& out, char32_t c) {
@@ -75,15 +80,16 @@ Result<UnicodeText> read_unicode_header(const TargetMemory& memory, const pyc_la
       TargetMemory::Range{object + layout.unicode_length, std::as_writable_bytes(std::span(&length, 1))},
       TargetMemory::Range{object + layout.unicode_state, std::as_writable_bytes(std::span(&state, 1))}};
   PYC_CHECK(memory.read_ranges(ranges));
-  UnicodeText text{.data = {}, .length = length, .unit_bytes = kind_of(state)};
-  // Kind 0 are strings of 3.11 that only have their wchar_t form yet: nothing that has a name keeps one.
+  const uint32_t form = state >> (layout.unicode_kind_bit & 31);
+  if (pyc_unicode_kind(form) == 0) return read_wide_header(memory, layout, object);
+  UnicodeText text{.data = {}, .length = length, .unit_bytes = pyc_unicode_kind(form)};
   if (text.unit_bytes != 1 && text.unit_bytes != 2 && text.unit_bytes != 4)
     return fail(ErrorCode::kMemory, "not a str");
   if (static_cast<int64_t>(length) < 0) return fail(ErrorCode::kMemory, "a str of negative length");
-  if (!is_compact(state)) {
+  if (pyc_unicode_compact(form) == 0) {
     PYC_TRY(text.data, memory.read_pointer(object + layout.unicode_compact_data));
   } else {
-    text.data = object + (is_ascii(state) ? layout.unicode_ascii_data : layout.unicode_compact_data);
+    text.data = object + (pyc_unicode_ascii(form) != 0 ? layout.unicode_ascii_data : layout.unicode_compact_data);
   }
   return text;
 }

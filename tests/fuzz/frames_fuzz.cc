@@ -1,13 +1,13 @@
 #include <cstdlib>
 
 #include "daemon/python/frames.h"
-#include "daemon/python/layouts.h"
+#include "daemon/python/resolve_layout.h"
 #include "tests/fuzz/hostile_memory.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace pycroscope;
   const fuzz::HostileMemory memory({data, size});
-  for (const uint32_t version : {0x030b02f0u, 0x030c01f0u}) {
+  for (const uint32_t version : {0x030812f0u, 0x030912f0u, 0x030a0df0u, 0x030b02f0u, 0x030c01f0u}) {
     PythonRuntime python;
     const auto layout = resolve_layout(memory, RemoteAddress(), version);
     if (!layout) __builtin_trap();

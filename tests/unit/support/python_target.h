@@ -1,4 +1,4 @@
-// Python programs to look at from outside, on every interpreter that tests can use: Debian's own, the trixie one that
+// Python programs to look at from outside, on every interpreter that tests can use: Debian's own, those that
 // tests/interpreters.py brings, and those that PYCROSCOPE_TEST_PYTHONS names (paths, ":" between them).
 #pragma once
 
@@ -39,10 +39,15 @@ inline std::string name_for_test(std::string text) {
 inline std::vector<TestPython> test_pythons() {
   const auto variable = [](const char* name) { return std::string(std::getenv(name) ? std::getenv(name) : ""); };
   const std::string cache =
-      variable("XDG_CACHE_HOME").empty() ? variable("HOME") + "/.cache" : variable("XDG_CACHE_HOME");
-  std::vector<TestPython> pythons = {
-      {"debian_3_11", "/usr/bin/python3.11", ""},
-      {"trixie_3_13", "/usr/bin/python3.13", cache + "/pycroscope-tests/trixie-python3.13"}};
+      (variable("XDG_CACHE_HOME").empty() ? variable("HOME") + "/.cache" : variable("XDG_CACHE_HOME")) +
+      "/pycroscope-tests/";
+  std::vector<TestPython> pythons = {{"debian_3_11", "/usr/bin/python3.11", ""},
+                                     {"trixie_3_13", "/usr/bin/python3.13", cache + "trixie-python3.13"},
+                                     {"sid_3_14", "/usr/bin/python3.14", cache + "sid-python3.14"},
+                                     {"sid_3_15", "/usr/bin/python3.15", cache + "sid-python3.15"},
+                                     {"free_threaded_3_13", cache + "free-threaded-3.13/bin/python3", ""},
+                                     {"free_threaded_3_14", cache + "free-threaded-3.14/bin/python3", ""},
+                                     {"musl_3_13", cache + "musl-3.13/bin/python3", ""}};
   std::istringstream more(variable("PYCROSCOPE_TEST_PYTHONS"));
   for (std::string path; std::getline(more, path, ':');) pythons.push_back({name_for_test(path), path, ""});
   return pythons;

@@ -15,7 +15,14 @@ namespace {
 
 // For each code object: address, first line, file, then its lines as COUNT*LINE per code unit (0: none), its name last.
 constexpr const char* kProgram = R"py(
-import argparse, dataclasses, inspect, itertools, sys, tarfile, typing
+import argparse, dataclasses, dis, inspect, itertools, sys, tarfile, typing
+def unit_lines(code):
+    if hasattr(code, "co_positions"): return [line or 0 for line, *_ in code.co_positions()]
+    if hasattr(code, "co_lines"):
+        return [line or 0 for begin, end, line in code.co_lines() for _ in range(begin, end, 2)]
+    starts, lines = dict(dis.findlinestarts(code)), [code.co_firstlineno]
+    for offset in range(0, len(code.co_code), 2): lines.append(starts.get(offset, lines[-1]))
+    return lines[1:]
 codes = []
 def add(code):
     codes.append(code)
@@ -28,9 +35,9 @@ add(compile("def größe(): pass\ndef 日本(): pass\ndef 𝔉(): return (\n" + 
 add(compile("x = [y for y in\n z\n if\n y]\nfor i in (\n1,\n2):\n  try: a(\n  b)\n  finally: c", "\U0001f40d.py", "exec"))
 print("ready", flush=True)
 for code in codes:
-    lines = [line or 0 for line, *_ in code.co_positions()]
+    lines = unit_lines(code)
     runs = " ".join(f"{len(list(run))}*{line}" for line, run in itertools.groupby(lines))
-    print(id(code), code.co_firstlineno, code.co_filename, len(lines), runs, "|" + code.co_qualname, flush=True)
+    print(id(code), code.co_firstlineno, code.co_filename, len(lines), runs, "|" + getattr(code, "co_qualname", code.co_name), flush=True)
 print("end", flush=True)
 sys.stdin.readline()
 )py";
@@ -69,7 +76,9 @@ TEST_P(CodeObjectTest, AgreesWithTheInterpreter) {
       }
     }
     EXPECT_EQ(offset, static_cast<int32_t>(2 * units));
-    EXPECT_EQ(code->lines.line(offset), 0u);
+    // co_lnotab does not say where the bytecode ends.
+    const bool has_end = python->layout.linetable_kind != PYC_LINETABLE_LNOTAB;
+    EXPECT_EQ(code->lines.line(offset) == 0, has_end);
   }
   EXPECT_GT(count, 700);
 }
@@ -109,6 +118,27 @@ TEST(LineTable, KeepsWhatComesBeforeDamage) {
     EXPECT_EQ(table.line(3), 11u);
     EXPECT_EQ(table.line(4), 0u);
   }
+}
+
+TEST(LineTable, OfOlderPythonsEndsAndSkips) {
+  // 2 bytes on line 10, 300 on line 11, 4 on line 9.
+  const std::string lnotab = bytes({2, 1, 255, 0, 45, 0xfe});
+  const LineTable old = LineTable::decode(PYC_LINETABLE_LNOTAB, 10, lnotab);
+  EXPECT_EQ(old.line(-1), 10u);
+  EXPECT_EQ(old.line(1), 10u);
+  EXPECT_EQ(old.line(2), 11u);
+  EXPECT_EQ(old.line(301), 11u);
+  EXPECT_EQ(old.line(302), 9u);
+  EXPECT_EQ(old.line(100'000), 9u);
+  // 2 bytes on line 10, 4 without a line, 6 on line 13 and then no more.
+  const LineTable ranges = LineTable::decode(PYC_LINETABLE_RANGES, 10, bytes({2, 0, 4, 0x80, 0, 1, 6, 2}));
+  EXPECT_EQ(ranges.line(0), 10u);
+  EXPECT_EQ(ranges.line(2), 0u);
+  EXPECT_EQ(ranges.line(6), 13u);
+  EXPECT_EQ(ranges.line(12), 0u);
+  // A line below 0 is damage.
+  EXPECT_EQ(LineTable::decode(PYC_LINETABLE_LNOTAB, 10, bytes({2, 0x81, 2, 0})).line(3), 0u);
+  EXPECT_EQ(LineTable::decode(PYC_LINETABLE_RANGES, 10, bytes({2, 0, 2, 0x81})).line(3), 0u);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -57,6 +58,17 @@ std::vector<std::string> places(const v1::ThreadDump& thread) {
   return result;
 }
 
+bool is_before_311(const v1::DumpResponse& response) {
+  int minor = 0;
+  EXPECT_EQ(std::sscanf(response.python().c_str(), "3.%d.", &minor), 1) << response.python();
+  return minor < 11;
+}
+
+// What a dump calls the function `qualname`: code objects have qualified names since 3.11.
+std::string named(const v1::DumpResponse& response, const std::string& qualname) {
+  return is_before_311(response) ? qualname.substr(qualname.rfind('.') + 1) : qualname;
+}
+
 std::map<std::string, const v1::ThreadDump*> by_name(const v1::DumpResponse& response) {
   std::map<std::string, const v1::ThreadDump*> threads;
   for (const v1::ThreadDump& thread : response.threads()) threads[thread.name()] = &thread;
@@ -101,8 +113,9 @@ start()
   EXPECT_EQ(thread.interpreter(), 0);
   EXPECT_FALSE(thread.holds_gil());
   EXPECT_FALSE(thread.truncated());
-  EXPECT_THAT(places(thread), ElementsAre("generator:5", "Thing.method:10", "coroutine:13",
-                                          "start.<locals>.<lambda>:15", "start:16", "<module>:17"));
+  EXPECT_THAT(places(thread),
+              ElementsAre("generator:5", named(response, "Thing.method") + ":10", "coroutine:13",
+                          named(response, "start.<locals>.<lambda>") + ":15", "start:16", "<module>:17"));
   EXPECT_EQ(thread.frames(0).file(), "<string>");
 }
 
@@ -114,17 +127,17 @@ def down(n):
         print("ready", flush=True)
         return sys.stdin.readline()
     return down(n - 1)
-down(20000)
+down(10000)
 )");
   ASSERT_TRUE(target.wait_until_ready());
   const v1::DumpResponse response = dump_waiting(target, true);
   ASSERT_EQ(response.threads_size(), 1);
   const v1::ThreadDump& thread = response.threads(0);
-  ASSERT_EQ(thread.frames_size(), 20002);
+  ASSERT_EQ(thread.frames_size(), 10002);
   EXPECT_FALSE(thread.truncated());
   EXPECT_EQ(thread.frames(0).line(), 6u);
-  EXPECT_EQ(thread.frames(20000).line(), 7u);
-  EXPECT_EQ(thread.frames(20001).function(), "<module>");
+  EXPECT_EQ(thread.frames(10000).line(), 7u);
+  EXPECT_EQ(thread.frames(10001).function(), "<module>");
   ASSERT_EQ(thread.frames(1234).locals_size(), 1);
   EXPECT_EQ(thread.frames(1234).locals(0).text(), "1234");
 }
@@ -156,8 +169,14 @@ outer(1, 2, 3, other=5)
     return result;
   };
   EXPECT_THAT(locals(0), ElementsAre("argument=[1]", "text='free'", "captured=3", "free='free'"));
-  EXPECT_THAT(locals(1), ElementsAre("first=1", "captured=3", "keyword=4", "rest=(3,)", "options={'other': 5}",
-                                     testing::StartsWith("inner=<function at 0x"), "free='free'"));
+  const auto inner = testing::StartsWith("inner=<function at 0x");
+  if (is_before_311(response)) {
+    EXPECT_THAT(locals(1), ElementsAre("first=1", "keyword=4", "rest=(3,)", "options={'other': 5}", inner, "captured=3",
+                                       "free='free'"));
+  } else {
+    EXPECT_THAT(locals(1), ElementsAre("first=1", "captured=3", "keyword=4", "rest=(3,)", "options={'other': 5}", inner,
+                                       "free='free'"));
+  }
   EXPECT_THAT(locals(2), ElementsAre());
 }
 
@@ -173,10 +192,11 @@ for function in wait_for_lock, sleep:
     threading.Thread(target=function, name=function.__name__, daemon=True).start()
 for i in range(3):
     threading.Thread(target=spin, name=f"spin {i}", daemon=True).start()
-print("ready", flush=True)
+has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+print("with a GIL" if has_gil else "without", flush=True)
 sys.stdin.readline()
 )");
-  ASSERT_TRUE(target.wait_until_ready());
+  const int spinners_that_wait = target.read_line() == "with a GIL" ? 2 : 0;
   const auto threads_of_state = [](const v1::DumpResponse& response, const std::string& state) {
     return std::ranges::count_if(response.threads(), [&](const v1::ThreadDump& t) { return t.state() == state; });
   };
@@ -185,7 +205,8 @@ sys.stdin.readline()
   };
   // For a moment nobody holds the GIL: when one thread hands it to another.
   const v1::DumpResponse response = dump_until(target, [&](const v1::DumpResponse& r) {
-    return threads_of_state(r, "waiting") == 3 && threads_of_state(r, "gil") == 2 && holders(r) == 1;
+    return threads_of_state(r, "waiting") == 3 && threads_of_state(r, "gil") == spinners_that_wait &&
+           holders(r) == (spinners_that_wait > 0);
   });
   const auto threads = by_name(response);
   ASSERT_EQ(threads.size(), 6u);
@@ -196,10 +217,10 @@ sys.stdin.readline()
   for (const char* name : {"spin 0", "spin 1", "spin 2"}) {
     const v1::ThreadDump& spinner = *threads.at(name);
     EXPECT_EQ(spinner.frames(0).function(), "spin");
-    EXPECT_EQ(spinner.state(), spinner.holds_gil() ? "running" : "gil");
+    EXPECT_EQ(spinner.state(), spinner.holds_gil() || spinners_that_wait == 0 ? "running" : "gil");
   }
-  EXPECT_EQ(threads_of_state(response, "gil"), 2);
-  EXPECT_EQ(holders(response), 1);
+  EXPECT_EQ(threads_of_state(response, "gil"), spinners_that_wait);
+  EXPECT_EQ(holders(response), spinners_that_wait > 0);
 }
 
 TEST_P(DumpTest, LetsSystemCallsAndSignalsBe) {

@@ -24,7 +24,7 @@ sys.stdin.readline()
     const auto list = list_python_processes();
     EXPECT_TRUE(list);
     return std::ranges::any_of(*list, [pid](const PythonProcess& entry) {
-      return entry.process.pid() == pid && entry.version.starts_with("3.");
+      return entry.process.pid() == pid && entry.version.text.starts_with("3.");
     });
   };
   EXPECT_TRUE(has(python.pid()));

@@ -103,8 +103,8 @@ sys.stdin.readline()
 
 // The target adds, renames and removes threads all the time: names may be missing, but never wrong.
 TEST_P(ThreadNamesTest, NeverGivesAWrongName) {
-  test::PythonTarget target(GetParam(), R"(import threading
-def work(): pass
+  test::PythonTarget target(GetParam(), R"(import threading, time
+def work(): time.sleep(0.001)  # or they would be gone before the next one starts, where there is no GIL
 print("ready", flush=True)
 while True:
     threads = [threading.Thread(target=work, name=f"good {i}") for i in range(20)]
