@@ -2,22 +2,35 @@
 """The Python interpreters that tests run targets on.
 
 `interpreters.py fetch` brings those that Debian 12 does not have: they are unpacked into a cache folder outside the tree and
-run in a chroot, without installing anything. `interpreters.py list` says what is there and what is missing.
+run in a chroot, without installing anything. `interpreters.py build` adds those that Debian has no package of, built from
+its source packages: minutes each. `interpreters.py list` says what is there and what is missing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from debian import Missing, build_python, fetch_tree
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pycroscope-tests"
 TRIXIE = CACHE / "trixie-python3.13"
-SOURCES = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+
+# Version → (release of Debian, tree). sid moves on: what it has today may be gone tomorrow.
+TREES = {
+    "3.13": ("trixie", TRIXIE),
+    "3.14": ("sid", CACHE / "sid-python3.14"),
+    "3.15": ("sid", CACHE / "sid-python3.15"),
+}
+# Name → (version, release of Debian, options of its ./configure).
+BUILDS = {
+    "free-threaded-3.13": ("3.13", "trixie", ("--disable-gil",)),
+    "free-threaded-3.14": ("3.14", "sid", ("--disable-gil",)),
+    "musl-3.13": ("3.13", "trixie", (f"CC={Path(__file__).parent / 'musl-cc'}",)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,14 +45,22 @@ class Interpreter:
         inside = [self.executable, script, *arguments]
         return inside if self.root is None else ["chroot", str(self.root), *inside]
 
+    def name_of(self, qualname: str) -> str:
+        """What a frame of the function `qualname` is called: code objects have qualified names since 3.11."""
+        has_qualnames = int(self.version.split(".")[1]) >= 11
+        return qualname if has_qualnames else qualname.rpartition(".")[2]
+
 
 def wanted() -> list[Interpreter]:
     """All that tests should run on, there or not."""
     found = [
         Interpreter("debian-3.11", "3.11", "/usr/bin/python3.11"),
         Interpreter("embed-3.11", "3.11", os.environ.get("PYCROSCOPE_TEST_EMBED", "embed")),
-        Interpreter("trixie-3.13", "3.13", "/usr/bin/python3.13", TRIXIE),
     ]
+    for version, (suite, tree) in TREES.items():
+        found.append(Interpreter(f"{suite}-{version}", version, f"/usr/bin/python{version}", tree))
+    for name, (version, _, _) in BUILDS.items():
+        found.append(Interpreter(name, version, str(CACHE / name / "bin/python3")))
     for path in filter(None, os.environ.get("PYCROSCOPE_TEST_PYTHONS", "").split(":")):
         found.append(Interpreter(path, version_of(path), path))
     return found
@@ -56,80 +77,37 @@ def is_there(interpreter: Interpreter) -> bool:
     return os.access(root / interpreter.executable.lstrip("/"), os.X_OK) and (interpreter.root is None or os.geteuid() == 0)
 
 
-def debian_mirrors() -> list[tuple[str, str]]:
-    """(URI, options in brackets or "") of each source of this machine's own Debian release."""
-    mirrors = []
-    for file in SOURCES:
-        text = file.read_text() if file.is_file() else ""
-        if file.suffix == ".sources":
-            for stanza in re.split(r"\n\s*\n", text):
-                fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.+)$", stanza, re.M))
-                if "bookworm" in fields.get("Suites", "").split() and "deb" in fields.get("Types", ""):
-                    keyring = fields.get("Signed-By", "")
-                    options = f"[signed-by={keyring}]" if keyring.startswith("/") else ""
-                    mirrors += [(uri, options) for uri in fields["URIs"].split()]
-        elif file.suffix == ".list" or file.name == "sources.list":
-            mirrors += [
-                (uri, (options or "").strip())
-                for options, uri in re.findall(r"^deb\s+(\[[^\]]*\]\s+)?(\S+)\s+bookworm\s", text, re.M)
-            ]
-    return mirrors
+def fetch() -> None:
+    for version, (suite, tree) in TREES.items():
+        try:
+            fetch_tree(tree, suite, f"python{version}")
+        except Missing as missing:
+            if suite != "sid":
+                sys.exit(f"interpreters.py: {missing}")
+            print(f"interpreters.py: no Python {version}: {missing}", file=sys.stderr)
 
 
-def apt(state: Path, *arguments: str) -> None:
-    """apt-get on a state of its own that knows of no installed package, so that every dependency is fetched."""
-    options = {
-        "Dir::State": state / "state",
-        "Dir::State::status": state / "status",
-        "Dir::Cache": state / "cache",
-        "Dir::Etc::SourceList": state / "sources.list",
-        "Dir::Etc::SourceParts": "-",
-        "APT::Architecture": "amd64",
-        "APT::Sandbox::User": "root",
-        "APT::Install-Recommends": "false",
-    }
-    command = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in options.items()), *arguments]
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if result.returncode != 0:
-        sys.exit(
-            f"{result.stdout}\ninterpreters.py: apt-get could not bring Python 3.13 from trixie, see above; where a signature "
-            "could not be verified, upgrade debian-archive-keyring."
-        )
-
-
-def fetch_trixie() -> None:
-    if (TRIXIE / "complete").exists():
-        return
-    mirrors = debian_mirrors()
-    if not mirrors:
-        sys.exit("interpreters.py: No source of bookworm stands in /etc/apt, so there is no mirror to take trixie from.")
-    shutil.rmtree(TRIXIE, ignore_errors=True)
-    state = TRIXIE / "apt"
-    for folder in ("state/lists/partial", "cache/archives/partial"):
-        (state / folder).mkdir(parents=True)
-    (state / "status").touch()
-    (state / "sources.list").write_text("".join(f"deb {options} {uri} trixie main\n" for uri, options in mirrors))
-    apt(state, "update")
-    apt(state, "install", "-y", "--download-only", "python3.13")
-    # Packages of a merged /usr expect these links to be there.
-    for name in ("bin", "sbin", "lib", "lib64"):
-        (TRIXIE / "usr" / name).mkdir(parents=True, exist_ok=True)
-        (TRIXIE / name).symlink_to(f"usr/{name}")
-    for package in (state / "cache/archives").glob("*.deb"):
-        # dpkg -x would put a directory in the place of such a link; tar keeps it.
-        archive = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE)
-        subprocess.run(["tar", "-x", "--keep-directory-symlink", "-C", TRIXIE], stdin=archive.stdout, check=True)
-        if archive.wait() != 0:
-            sys.exit(f"interpreters.py: {package.name} could not be unpacked.")
-    shutil.rmtree(state)
-    (TRIXIE / "complete").touch()
+def build(names: list[str]) -> None:
+    for name in names or BUILDS:
+        version, suite, configure = BUILDS[name]
+        try:
+            build_python(CACHE / name, suite, f"python{version}", *configure)
+        except Missing as missing:
+            if suite != "sid":
+                sys.exit(f"interpreters.py: {missing}")
+            print(f"interpreters.py: no {name}: {missing}", file=sys.stderr)
 
 
 def main() -> None:
-    if sys.argv[1:] == ["fetch"]:
-        fetch_trixie()
-    elif sys.argv[1:] != ["list"]:
-        sys.exit(f"usage: {sys.argv[0]} fetch|list")
+    match sys.argv[1:]:
+        case ["fetch"]:
+            fetch()
+        case ["build", *names] if set(names) <= set(BUILDS):
+            build(names)
+        case ["list"]:
+            pass
+        case _:
+            sys.exit(f"usage: {sys.argv[0]} fetch|list|build [{'|'.join(BUILDS)}]...")
     for interpreter in wanted():
         print(f"{interpreter.name}: {'there' if is_there(interpreter) else 'MISSING'}")
 

@@ -23,7 +23,8 @@ def test_dump_shows_every_frame_with_its_locals(interpreter, either):
     assert {"tid", "name", "state", "holds_gil", "interpreter", "frames"} <= set(thread)
     assert thread["state"] == "waiting" and thread["tid"] == waiting.pid
     frames = thread["frames"]
-    assert [frame["function"] for frame in frames] == ["outer.<locals>.wait_with_locals", "outer", "<module>"]
+    names = [interpreter.name_of("outer.<locals>.wait_with_locals"), "outer", "<module>"]
+    assert [frame["function"] for frame in frames] == names
     assert all(frame["file"] == waiting.path for frame in frames)
     values = frames[0]["locals"]
     expected = {
