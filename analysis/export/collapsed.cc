@@ -46,10 +46,10 @@ std::string frame_text(const Symbols& symbols, const CallNode& node) {
   return out + ")";
 }
 
-std::string text_of(const Symbols& symbols, const CallNode& node) {
-  if (node.kind == NodeKind::kFrame) return frame_text(symbols, node);
+std::string text_of(const PassContext& context, const CallNode& node) {
+  if (node.kind == NodeKind::kFrame) return frame_text(context.symbols(), node);
   std::string out;
-  append_escaped(out, node_text(symbols, {0, 0, node}));
+  append_escaped(out, node_text(context.grouping(), {0, 0, node}));
   if (node.kind == NodeKind::kNoPython) out += " (unknown)";
   return out;
 }
@@ -57,11 +57,11 @@ std::string text_of(const Symbols& symbols, const CallNode& node) {
 // The trie with siblings of the same text merged.
 class TextTrie {
  public:
-  TextTrie(const Symbols& symbols, const CallTrie& trie) {
+  TextTrie(const PassContext& context, const CallTrie& trie) {
     std::unordered_map<std::string, uint32_t> numbers;
     std::vector<uint32_t> merged;
     for (const CallNode& node : trie.nodes()) {
-      auto [text, added] = numbers.try_emplace(text_of(symbols, node), static_cast<uint32_t>(texts_.size()));
+      auto [text, added] = numbers.try_emplace(text_of(context, node), static_cast<uint32_t>(texts_.size()));
       if (added) texts_.push_back(text->first);
       bool root = node.kind == NodeKind::kRoot;
       uint32_t parent = root ? 0 : merged[node.parent];
@@ -130,10 +130,8 @@ Status export_collapsed(const ExportInput& input, const ExportOutput& output) {
   v1::ViewRequest request = view_request(input.request);
   PYC_TRY(PassContext context, PassContext::create(input.reader, request));
   PYC_TRY(ExportWeight weight, export_weight(context, input.request.weight(), "samples"));
-  const v1::TreeOptions& tree = request.tree();
-  CallTrie trie(context.symbols(), context.stacks_with_selected(),
-                {.lines = !tree.no_lines(), .by_process = tree.by_process(), .by_thread = tree.by_thread()});
-  return TextTrie(context.symbols(), trie).write(weight, output);
+  CallTrie trie(context.symbols(), context.grouping(), context.stacks_with_selected(), !request.tree().no_lines());
+  return TextTrie(context, trie).write(weight, output);
 }
 
 }  // namespace pycroscope

@@ -1,10 +1,11 @@
 'use strict';
 // A frame is a <g class="f" data-p="begin,value,depth"> with a <title>, a <rect> and a <text>, in depth-first order.
-// Everything is readable without this script; it fits the graph to the window and adds zoom, search and details.
+// Everything is readable without this script; it fits the graph to the window and adds zoom, search and details. The
+// graph is a document of its own or part of a page, which hears of a search by the event "search-frames".
 (() => {
   const SVG = 'http://www.w3.org/2000/svg', HTML = 'http://www.w3.org/1999/xhtml';
   const ROW = 18, PAD = 10, CHAR = 7.23, MIN_TEXT = 3;
-  const root = document.documentElement;
+  const root = document.querySelector('svg');
   const top = Number(root.dataset.top);
   const byId = id => document.getElementById(id);
   const make = (parent, name, attributes = {}, ns = SVG) => {
@@ -30,6 +31,7 @@
     path.push(frame);
     frame.g.frame = frame;
   }
+  if (root !== document.documentElement) root.querySelector('title').remove();  // it would follow the pointer
   const all = frames[0];
   if (!all) return;
   let zoomed = all, focused = all, width = 0;
@@ -96,7 +98,7 @@
     lines.forEach((line, i) => { make(tipText, 'tspan', {x: 8, y: 18 + 16 * i}).textContent = line; });
     const w = Math.max(...lines.map(line => line.length)) * CHAR + 20, h = 16 * lines.length + 12;
     const left = Math.max(4, Math.min(x + 14, width - w - 4));
-    const lowest = window.scrollY + window.innerHeight;
+    const lowest = window.innerHeight - root.getBoundingClientRect().top;
     const down = y + 18 + h > lowest ? y - h - 8 : y + 18;
     tipBox.setAttribute('width', w);
     tipBox.setAttribute('height', h);
@@ -115,6 +117,7 @@
       byId('matched').textContent = 'not a regular expression';
       return;
     }
+    document.dispatchEvent(new CustomEvent('search-frames', {detail: expression}));
     let sum = 0, covered = -1;
     root.classList.toggle('searching', Boolean(expression));
     for (const frame of frames) {
@@ -145,7 +148,8 @@
   });
   root.addEventListener('mousemove', event => {
     const frame = frameOf(event);
-    if (frame) showTip(frame, event.pageX, event.pageY); else hideTip();
+    const corner = root.getBoundingClientRect();
+    if (frame) showTip(frame, event.clientX - corner.left, event.clientY - corner.top); else hideTip();
   });
   root.addEventListener('mouseleave', hideTip);
   root.addEventListener('focusin', event => {
@@ -169,6 +173,8 @@
     if (event.key === '/' || (event.key === 'f' && (event.ctrlKey || event.metaKey))) {
       box.focus();
       event.preventDefault();
+    } else if (!root.contains(event.target)) {
+      return;
     } else if (event.key === 'Escape') {
       zoom(zoomed.parent || all);
     } else if ((event.key === 'Enter' || event.key === ' ') && event.target.frame) {

@@ -2,31 +2,39 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
-#include "analysis/model/symbols.h"
+#include "analysis/passes/context.h"
 #include "analysis/passes/dense_index.h"
 
 namespace pycroscope {
+
+enum class FrameLines { kAsRequested, kMerged };
 
 class FrameList {
  public:
   struct Frame {
     FunctionId function{};
-    uint32_t line = 0;  // the function's first line where lines are merged or the line is not known
-    bool no_python = false;
+    uint32_t line = 0;   // the function's first line where lines are merged or the line is not known
+    std::string text{};  // instead of these: a group's, or "[no Python]"
   };
 
-  FrameList(const Symbols& symbols, bool lines) : symbols_(symbols), lines_(lines) {}
+  // The context must outlive this.
+  explicit FrameList(const PassContext& context, FrameLines lines = FrameLines::kAsRequested)
+      : grouping_(context.grouping()),
+        symbols_(context.symbols()),
+        lines_(lines == FrameLines::kAsRequested && !context.request().tree().no_lines()) {}
 
-  // The frames of a stack, root first; of the empty stack the one frame "no Python".
-  const std::vector<uint32_t>& stack(StackId stack);
+  // The frames of a stack, root first: those of its group, then the calls; of the empty stack "[no Python]".
+  const std::vector<uint32_t>& stack(StackId stack, uint32_t group);
   uint32_t size() const { return index_.size(); }
   Frame frame(uint32_t number) const;
 
  private:
   uint32_t number(const Location& location);
 
+  const Grouping& grouping_;
   const Symbols& symbols_;
   bool lines_;
   DenseIndex index_;

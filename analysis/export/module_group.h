@@ -8,7 +8,10 @@
 
 namespace pycroscope {
 
-// "this program", "standard library", "native code", or the name of an installed package: "numpy".
+constexpr std::string_view kThisProgram = "this program", kStandardLibrary = "standard library",
+                           kNativeCode = "native code";
+
+// One of these, or the name of an installed package: "numpy".
 std::string module_group(std::string_view path, v1::FrameKind kind);
 
 // A CSS colour on which dark text is readable: files of this program in warm colours, the standard library in blues,

@@ -17,7 +17,7 @@ namespace {
 
 class ProfileBuilder {
  public:
-  ProfileBuilder(const PassContext& context, bool lines) : symbols_(context.symbols()), frames_(symbols_, lines) {
+  explicit ProfileBuilder(const PassContext& context) : symbols_(context.symbols()), frames_(context) {
     text("");
     describe(context);
     for (const StackWeight& stack : context.stacks_with_selected()) add(stack);
@@ -84,8 +84,8 @@ class ProfileBuilder {
     pprof::Location& location = *profile_.add_location();
     location.set_id(static_cast<uint64_t>(profile_.location_size()));
     pprof::Line& line = *location.add_line();
-    if (frame.no_python) {
-      line.set_function_id(no_python_function());
+    if (!frame.text.empty()) {
+      line.set_function_id(text_function(frame.text));
       return;
     }
     location.set_mapping_id(mapping_id(symbols_.function(frame.function)));
@@ -93,16 +93,16 @@ class ProfileBuilder {
     line.set_line(frame.line);
   }
 
-  uint64_t no_python_function() {
+  uint64_t text_function(std::string_view name) {
     pprof::Function& function = *profile_.add_function();
     function.set_id(static_cast<uint64_t>(profile_.function_size()));
-    function.set_name(text("[no Python]"));
+    function.set_name(text(name));
     return function.id();
   }
 
   void add(const StackWeight& stack) {
     pprof::Sample& sample = *profile_.add_sample();
-    const std::vector<uint32_t>& frames = frames_.stack(stack.stack);
+    const std::vector<uint32_t>& frames = frames_.stack(stack.stack, stack.group);
     for (size_t i = frames.size(); i-- > 0;) sample.add_location_id(uint64_t{frames[i]} + 1);
     while (profile_.location_size() < static_cast<int>(frames_.size()))
       add_location(frames_.frame(static_cast<uint32_t>(profile_.location_size())));
@@ -144,7 +144,7 @@ Status export_pprof(const ExportInput& input, const ExportOutput& output) {
   PYC_TRY(PassContext context, PassContext::create(input.reader, request));
   // The file holds samples and time both; a weight that is not known is refused all the same.
   PYC_CHECK(export_weight(context, input.request.weight(), ""));
-  ProfileBuilder builder(context, !request.tree().no_lines());
+  ProfileBuilder builder(context);
   std::string compressed;
   {
     google::protobuf::io::StringOutputStream memory(&compressed);

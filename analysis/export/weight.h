@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "analysis/export/export.h"
@@ -26,7 +27,13 @@ struct ExportWeight {
 // naming those there are, for one that the session does not know.
 Result<ExportWeight> export_weight(const PassContext& context, std::string_view wanted, std::string_view fallback);
 
-// The view request with an export's filter and division, for a PassContext.
+// For people: "3 samples", "1.20 s".
+std::string amount_text(uint64_t value, const ExportWeight& weight);
+
+// What a session is of: the target's command line, else the session's name or id.
+std::string session_title(const v1::Session& session);
+
+// The view request with an export's filter and grouping, for a PassContext.
 v1::ViewRequest view_request(const v1::ExportRequest& request);
 
 }  // namespace pycroscope

@@ -5,27 +5,32 @@
 
 namespace pycroscope {
 
-CallTrie::CallTrie(const Symbols& symbols, std::span<const StackWeight> stacks, const TrieOptions& options)
+CallTrie::CallTrie(const Symbols& symbols, const Grouping& grouping, std::span<const StackWeight> stacks, bool lines)
     : known_(symbols.mark().stacks) {
   index_({UINT32_MAX, 0, 0});  // the root, whose key no child can have
-  nodes_.emplace_back();
+  nodes_.emplace_back().process = kNoProcess;
   // Stacks of one group one after the other, so that each stack is looked up once per group.
-  std::vector<uint32_t> groups;
-  for (const StackWeight& s : stacks) groups.push_back(group(symbols, s.thread, options));
   std::vector<uint32_t> order(stacks.size());
   std::iota(order.begin(), order.end(), 0);
-  if (options.by_process || options.by_thread)
-    std::ranges::stable_sort(order, {}, [&](uint32_t i) { return groups[i]; });
-  for (uint32_t i : order) nodes_[node_of(symbols, stacks[i].stack, groups[i], options.lines)].self += stacks[i].weight;
+  if (!grouping.keys().empty()) std::ranges::stable_sort(order, {}, [&](uint32_t i) { return stacks[i].group; });
+  for (uint32_t i : order) {
+    const StackWeight& s = stacks[i];
+    CallNode& node = nodes_[node_of(symbols, s.stack, group_node(grouping, s.group), lines)];
+    node.self += s.weight;
+    node.process = common_process(node.process, index(symbols.thread(s.thread).process) + 1);
+  }
   for (size_t n = nodes_.size(); n-- > 0;) {
     nodes_[n].total += nodes_[n].self;
-    if (n) nodes_[nodes_[n].parent].total += nodes_[n].total;
+    if (n == 0) break;
+    CallNode& parent = nodes_[nodes_[n].parent];
+    parent.total += nodes_[n].total;
+    parent.process = common_process(parent.process, nodes_[n].process);
   }
   known_ = {};
 }
 
 uint32_t CallTrie::child(uint32_t parent, NodeKind kind, uint32_t what, uint32_t line) {
-  // Texts and frames share the numbers of `what`; parents and lines keep them apart: a group's children are either
+  // Groups and frames share the numbers of `what`; parents and lines keep them apart: a group's children are either
   // groups or frames, and "no Python" has a line that no code has.
   constexpr uint32_t kNoPythonLine = UINT32_MAX;
   uint32_t id = index_({parent, what, kind == NodeKind::kNoPython ? kNoPythonLine : line});
@@ -34,21 +39,19 @@ uint32_t CallTrie::child(uint32_t parent, NodeKind kind, uint32_t what, uint32_t
                 .kind = kind,
                 .function = {},
                 .line = line,
-                .process = nodes_[parent].process,
-                .thread = nodes_[parent].thread,
+                .group = nodes_[parent].group,
+                .process = kNoProcess,
                 .self = {},
                 .total = {}};
   if (kind == NodeKind::kFrame) node.function = FunctionId{what};
-  if (kind == NodeKind::kProcess) node.process = what + 1;
-  if (kind == NodeKind::kThread) node.thread = what + 1;
+  if (kind == NodeKind::kGroup) node.group = what;
   nodes_.push_back(node);
   return id;
 }
 
-uint32_t CallTrie::group(const Symbols& symbols, ThreadId thread, const TrieOptions& options) {
+uint32_t CallTrie::group_node(const Grouping& grouping, uint32_t group) {
   uint32_t node = 0;
-  if (options.by_process) node = child(node, NodeKind::kProcess, index(symbols.thread(thread).process), 0);
-  if (options.by_thread) node = child(node, NodeKind::kThread, index(thread), 0);
+  for (uint32_t g : grouping.path(group)) node = child(node, NodeKind::kGroup, g, 0);
   return node;
 }
 
@@ -89,6 +92,18 @@ std::vector<Weight> inclusive_weights(std::span<const CallNode> nodes, std::span
       [&](uint32_t n) {
         if (keys[n] != kNoKey) --on_path[keys[n]];
       });
+  return result;
+}
+
+uint32_t common_process(uint32_t a, uint32_t b) {
+  if (a == kNoProcess || a == b) return b;
+  return b == kNoProcess ? a : 0;
+}
+
+std::vector<uint32_t> processes(std::span<const CallNode> nodes, std::span<const uint32_t> keys, uint32_t count) {
+  std::vector<uint32_t> result(count, kNoProcess);
+  for (size_t n = 0; n < nodes.size(); ++n)
+    if (keys[n] != kNoKey) result[keys[n]] = common_process(result[keys[n]], nodes[n].process);
   return result;
 }
 

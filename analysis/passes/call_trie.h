@@ -8,38 +8,35 @@
 
 #include "analysis/model/symbols.h"
 #include "analysis/passes/dense_index.h"
+#include "analysis/passes/grouping.h"
 #include "analysis/passes/stack_weights.h"
 
 namespace pycroscope {
 
-enum class NodeKind : uint8_t { kRoot, kProcess, kThread, kNoPython, kFrame };
+enum class NodeKind : uint8_t { kRoot, kGroup, kNoPython, kFrame };
 
 struct CallNode {
   uint32_t parent = 0;
   NodeKind kind = NodeKind::kRoot;
   FunctionId function{};  // of kFrame
   uint32_t line = 0;      // of kFrame: being executed, 0 unknown or merged
-  // What the node belongs to, where the trie is divided by processes or threads: id + 1, else 0.
-  uint32_t process = 0, thread = 0;
+  uint32_t group = 0;     // of the grouping, that the node stands for or belongs to
+  uint32_t process = 0;   // id + 1, 0: of several
   Weight self, total;
-};
-
-struct TrieOptions {
-  bool lines = true;  // tell lines of a function apart
-  bool by_process = false;
-  bool by_thread = false;
 };
 
 // Nodes by number: node 0 is the root, parents come before their children.
 class CallTrie {
  public:
-  CallTrie(const Symbols& symbols, std::span<const StackWeight> stacks, const TrieOptions& options);
+  // Below the root come the groups of `grouping`, which the stacks were added to. `lines`: lines of a function are
+  // told apart.
+  CallTrie(const Symbols& symbols, const Grouping& grouping, std::span<const StackWeight> stacks, bool lines);
 
   std::span<const CallNode> nodes() const { return nodes_; }
 
  private:
   uint32_t child(uint32_t parent, NodeKind kind, uint32_t what, uint32_t line);
-  uint32_t group(const Symbols& symbols, ThreadId thread, const TrieOptions& options);
+  uint32_t group_node(const Grouping& grouping, uint32_t group);
   uint32_t node_of(const Symbols& symbols, StackId stack, uint32_t group, bool lines);
 
   DenseIndex index_;
@@ -78,11 +75,17 @@ void walk(std::span<const CallNode> nodes, Enter enter, Leave leave) {
   }
 }
 
+// Of one process as well as of another: id + 1, 0 for several; kNoProcess where nothing is known yet.
+constexpr uint32_t kNoProcess = UINT32_MAX;
+uint32_t common_process(uint32_t a, uint32_t b);
+
 constexpr uint32_t kNoKey = UINT32_MAX;
 
 // For keys that stand at nodes (a function, a line, a pair of functions; kNoKey: none) the weight of the samples that
 // have the key anywhere on their stack, each counted once however often it recurs.
 std::vector<Weight> inclusive_weights(std::span<const CallNode> nodes, std::span<const uint32_t> keys, uint32_t count);
+// The process of the samples that have the key: id + 1, 0 for several.
+std::vector<uint32_t> processes(std::span<const CallNode> nodes, std::span<const uint32_t> keys, uint32_t count);
 // The weight of the samples whose leaf has the key.
 std::vector<Weight> self_weights(std::span<const CallNode> nodes, std::span<const uint32_t> keys, uint32_t count);
 

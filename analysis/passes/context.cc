@@ -16,6 +16,12 @@ bool glob_matches(const std::string& glob, std::string_view path) {
   return fnmatch(glob.c_str(), std::string(path).c_str(), 0) == 0;
 }
 
+std::vector<std::string> group_keys(const Symbols& symbols, const v1::ViewRequest& request) {
+  if (request.kind() == v1::VIEW_KIND_TREE && request.group_by().empty() && symbols.mark().processes > 1)
+    return {std::string(kByProcess)};
+  return {request.group_by().begin(), request.group_by().end()};
+}
+
 }  // namespace
 
 Result<FunctionFilter> FunctionFilter::create(const Symbols& symbols, const v1::ViewFilter& filter) {
@@ -42,7 +48,9 @@ Result<PassContext> PassContext::create(const EventReader& reader, const v1::Vie
   PYC_TRY(EventFilter range, time_range(filter));
   PYC_TRY(FunctionFilter functions, FunctionFilter::create(reader.symbols(), filter));
   PYC_TRY(std::vector<StackWeight> stacks, count_stacks(reader, filter));
-  return PassContext(reader, request, range, std::move(functions), std::move(stacks));
+  PYC_TRY(Grouping grouping, Grouping::create(reader.symbols(), group_keys(reader.symbols(), request)));
+  for (StackWeight& s : stacks) s.group = grouping.add(s.thread, s.labels);
+  return PassContext(reader, request, range, std::move(functions), std::move(stacks), std::move(grouping));
 }
 
 std::vector<uint8_t> select_stacks(const Symbols& symbols, const FunctionFilter& functions) {
@@ -67,7 +75,7 @@ std::vector<StackWeight> PassContext::stacks_with_selected() const {
 
 const CallTrie& PassContext::calls(bool lines) {
   std::unique_ptr<CallTrie>& trie = tries_[lines];
-  if (!trie) trie = std::make_unique<CallTrie>(symbols(), stacks_, TrieOptions{.lines = lines});
+  if (!trie) trie = std::make_unique<CallTrie>(symbols(), grouping_, stacks_, lines);
   return *trie;
 }
 
@@ -86,6 +94,8 @@ v1::ViewHeader PassContext::header() const {
   v1::ViewHeader header;
   header.set_session(session.id());
   header.set_exact(true);
+  header.set_processes(symbols().mark().processes);
+  header.mutable_group_by()->Assign(grouping_.keys().begin(), grouping_.keys().end());
   int64_t end = std::min(range_.to_ns, session.duration_ns());
   header.set_from_ns(std::min(range_.from_ns, end));
   header.set_to_ns(end);

@@ -9,6 +9,7 @@
 #include "analysis/model/events.h"
 #include "analysis/model/result.h"
 #include "analysis/passes/call_trie.h"
+#include "analysis/passes/grouping.h"
 #include "analysis/passes/stack_weights.h"
 #include "pycroscope/v1/views.pb.h"
 
@@ -32,7 +33,7 @@ std::vector<uint8_t> select_stacks(const Symbols& symbols, const FunctionFilter&
 
 class PassContext {
  public:
-  // kInvalid for a filter that makes no sense. Scans the session's samples in range. Both must outlive
+  // kInvalid for a filter or a grouping that makes no sense. Scans the session's samples in range. Both must outlive
   // the context.
   static Result<PassContext> create(const EventReader& reader, const v1::ViewRequest& request);
 
@@ -46,7 +47,10 @@ class PassContext {
   std::vector<uint8_t> stack_selection() const { return select_stacks(symbols(), functions_); }
   // Whether the filter lets the function through.
   bool selects(FunctionId function) const { return functions_(function); }
-  // Calls of all stacks(), undivided.
+  const Grouping& grouping() const { return grouping_; }
+  // Whether rows have to say which process they are of.
+  bool tells_processes() const { return symbols().mark().processes > 1 || grouping_.by(kByProcess); }
+  // Calls of all stacks(), by group.
   const CallTrie& calls(bool lines);
 
   // Everything but `kind` and `total_rows`. Totals are of all stacks().
@@ -56,18 +60,20 @@ class PassContext {
 
  private:
   PassContext(const EventReader& reader, const v1::ViewRequest& request, EventFilter range, FunctionFilter functions,
-              std::vector<StackWeight> stacks)
+              std::vector<StackWeight> stacks, Grouping grouping)
       : reader_(reader),
         request_(request),
         range_(range),
         functions_(std::move(functions)),
-        stacks_(std::move(stacks)) {}
+        stacks_(std::move(stacks)),
+        grouping_(std::move(grouping)) {}
 
   const EventReader& reader_;
   const v1::ViewRequest& request_;
   EventFilter range_;
   FunctionFilter functions_;
   std::vector<StackWeight> stacks_;
+  Grouping grouping_;
   std::unique_ptr<CallTrie> tries_[2];  // without and with lines
 };
 

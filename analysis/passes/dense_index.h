@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace pycroscope {
@@ -18,12 +19,18 @@ class DenseIndex {
   // The key's number, a new one for a new key.
   uint32_t operator()(const Key& key) {
     if (keys_.size() * 2 >= slots_.size()) grow();
-    size_t slot = find(key);
+    size_t slot = slot_of(key);
     if (slots_[slot] == kEmpty) {
       slots_[slot] = static_cast<uint32_t>(keys_.size());
       keys_.push_back(key);
     }
     return slots_[slot];
+  }
+
+  // The number of a key that has one.
+  std::optional<uint32_t> find(const Key& key) const {
+    uint32_t number = slots_[slot_of(key)];
+    return number == kEmpty ? std::nullopt : std::optional(number);
   }
 
   const std::vector<Key>& keys() const { return keys_; }
@@ -40,7 +47,7 @@ class DenseIndex {
   }
 
   // Where the key is, or the empty slot where it belongs.
-  size_t find(const Key& key) const {
+  size_t slot_of(const Key& key) const {
     size_t mask = slots_.size() - 1;
     size_t slot = hash(key) & mask;
     while (slots_[slot] != kEmpty && keys_[slots_[slot]] != key) slot = (slot + 1) & mask;
@@ -49,7 +56,7 @@ class DenseIndex {
 
   void grow() {
     slots_.assign(slots_.size() * 2, kEmpty);
-    for (uint32_t i = 0; i < keys_.size(); ++i) slots_[find(keys_[i])] = i;
+    for (uint32_t i = 0; i < keys_.size(); ++i) slots_[slot_of(keys_[i])] = i;
   }
 
   std::vector<Key> keys_;

@@ -7,6 +7,7 @@ namespace {
 
 struct EdgeRow {
   FunctionId function{}, other{};
+  uint32_t group = 0, process = 0;
   Weight total;
 };
 
@@ -17,14 +18,15 @@ std::vector<EdgeRow> edge_rows(PassContext& context, EdgeEnd end) {
   for (const CallNode& node : nodes) {
     const CallNode& parent = nodes[node.parent];
     bool is_call = node.kind == NodeKind::kFrame && parent.kind == NodeKind::kFrame;
-    keys.push_back(is_call ? edges({index(parent.function), index(node.function), 0}) : kNoKey);
+    keys.push_back(is_call ? edges({index(parent.function), index(node.function), node.group}) : kNoKey);
   }
   std::vector<Weight> total = inclusive_weights(nodes, keys, edges.size());
+  std::vector<uint32_t> process = processes(nodes, keys, edges.size());
   std::vector<EdgeRow> rows;
   for (uint32_t i = 0; i < edges.size(); ++i) {
     FunctionId function{edges.keys()[i][0]}, other{edges.keys()[i][1]};
     if (end == EdgeEnd::kCallee) std::swap(function, other);
-    if (context.selects(function)) rows.push_back({function, other, total[i]});
+    if (context.selects(function)) rows.push_back({function, other, edges.keys()[i][2], process[i], total[i]});
   }
   return rows;
 }
@@ -37,8 +39,10 @@ Status fill_edges(PassContext& context, EdgeEnd end, v1::View& view) {
   std::ranges::sort(rows, [&](const EdgeRow& a, const EdgeRow& b) {
     if (a.total.ns != b.total.ns) return a.total.ns > b.total.ns;
     if (a.total.samples != b.total.samples) return a.total.samples > b.total.samples;
-    return std::tuple(function_order(all, a.function), function_order(all, a.other)) <
-           std::tuple(function_order(all, b.function), function_order(all, b.other));
+    auto tie = [&](const EdgeRow& r) {
+      return std::tuple(function_order(all, r.function), function_order(all, r.other), group_order(context, r.group));
+    };
+    return tie(a) < tie(b);
   });
   v1::Knows knows = context.knows();
   return fill_rows(context, std::move(rows), view, [&](ViewSymbols& symbols, const EdgeRow& row, v1::View& v) {
@@ -48,6 +52,7 @@ Status fill_edges(PassContext& context, EdgeEnd end, v1::View& view) {
     table.add_samples(row.total.samples);
     if (knows.wall()) table.add_total_ns(row.total.ns);
     if (knows.cpu()) table.add_total_cpu_ns(row.total.cpu_ns);
+    add_group(table, context, symbols, row.process, row.group);
   });
 }
 

@@ -88,7 +88,8 @@ std::vector<uint32_t> depth_first(std::span<const FoldedNode> nodes, std::span<c
   return result;
 }
 
-std::vector<uint32_t> dearest_first(const Symbols& symbols, std::span<const FoldedNode> nodes) {
+std::vector<uint32_t> dearest_first(const Symbols& symbols, const Grouping& grouping,
+                                    std::span<const FoldedNode> nodes) {
   // Frames by name, file and line; the rest by what they stand for.
   auto tie = [&](const FoldedNode& n) {
     bool frame = n.call.kind == NodeKind::kFrame && !n.folded;
@@ -98,7 +99,9 @@ std::vector<uint32_t> dearest_first(const Symbols& symbols, std::span<const Fold
       name = symbols.string(f.name);
       path = symbols.string(symbols.file(f.file).path);
     }
-    return std::tuple(frame, name, path, n.call.line, n.call.process, n.call.thread, index(n.call.function));
+    const Group& group = grouping.groups()[n.call.group];
+    return std::tuple(frame, name, path, n.call.line, group.process, group.thread, std::string_view(group.text),
+                      index(n.call.function));
   };
   std::vector<uint32_t> order(nodes.size());
   std::iota(order.begin(), order.end(), 0);
@@ -111,26 +114,13 @@ std::vector<uint32_t> dearest_first(const Symbols& symbols, std::span<const Fold
   return order;
 }
 
-std::string process_text(const Symbols& symbols, ProcessId id) {
-  const TracedProcess& process = symbols.process(id);
-  return fmt::format("process {}: {}", process.pid, symbols.string(process.command));
-}
-
-std::string thread_text(const Symbols& symbols, ThreadId id) {
-  const Thread& thread = symbols.thread(id);
-  std::string_view name = symbols.string(thread.name);
-  return name.empty() ? fmt::format("thread {}", thread.tid) : std::string(name);
-}
-
-std::string node_text(const Symbols& symbols, const FoldedNode& node) {
+std::string node_text(const Grouping& grouping, const FoldedNode& node) {
   if (node.folded) return fmt::format("[{} smaller]", node.folded);
   switch (node.call.kind) {
     case NodeKind::kRoot:
       return "all";
-    case NodeKind::kProcess:
-      return process_text(symbols, ProcessId{node.call.process - 1});
-    case NodeKind::kThread:
-      return thread_text(symbols, ThreadId{node.call.thread - 1});
+    case NodeKind::kGroup:
+      return grouping.groups()[node.call.group].text;
     case NodeKind::kNoPython:
       return "[no Python]";
     case NodeKind::kFrame:

@@ -30,12 +30,10 @@ std::vector<FoldedNode> fold_trie(const CallTrie& trie, const FoldLimits& limits
 // The numbers of the nodes depth-first, siblings in the order in which `order` has them.
 std::vector<uint32_t> depth_first(std::span<const FoldedNode> nodes, std::span<const uint32_t> order);
 // The numbers of the nodes, the dearest first; the order does not depend on how the session was recorded.
-std::vector<uint32_t> dearest_first(const Symbols& symbols, std::span<const FoldedNode> nodes);
+std::vector<uint32_t> dearest_first(const Symbols& symbols, const Grouping& grouping,
+                                    std::span<const FoldedNode> nodes);
 
-// What stands for a node that is no frame: "all", "process 7: python app.py", "MainThread", "[no Python]",
-// "[3 smaller]"; empty for frames.
-std::string node_text(const Symbols& symbols, const FoldedNode& node);
-std::string process_text(const Symbols& symbols, ProcessId id);
-std::string thread_text(const Symbols& symbols, ThreadId id);  // its name, or "thread TID"
+// What stands for a node that is no frame: "all", a group's text, "[no Python]", "[3 smaller]"; empty for frames.
+std::string node_text(const Grouping& grouping, const FoldedNode& node);
 
 }  // namespace pycroscope

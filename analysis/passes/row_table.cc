@@ -15,7 +15,7 @@ bool before(const Cell& a, const Cell& b) {
         using T = std::decay_t<decltype(value)>;
         if constexpr (std::is_same_v<T, std::monostate>)
           return false;
-        else if constexpr (std::is_same_v<T, std::string>)
+        else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, LabelTexts>)
           return value < std::get<T>(b);
         else
           return value > std::get<T>(b);

@@ -53,6 +53,22 @@ void add_times(Table& table, const v1::Knows& knows, const Weight& self, const W
   }
 }
 
+// Appends to the columns that say what a row is of: its process (id + 1, 0: several) and its group.
+template <class Table>
+void add_group(Table& table, const PassContext& context, ViewSymbols& symbols, uint32_t process, uint32_t group) {
+  const Grouping& grouping = context.grouping();
+  const Group& of = grouping.groups()[group];
+  if (context.tells_processes()) table.add_process(process ? symbols.process(ProcessId{process - 1}) + 1 : 0);
+  if (grouping.by(kByThread)) table.add_thread(of.thread ? symbols.thread(ThreadId{of.thread - 1}) + 1 : 0);
+  if (grouping.by_label()) table.add_label_set(symbols.labels(of.labels));
+}
+
+// A group's place in an order that does not depend on how the session was recorded.
+inline std::tuple<uint32_t, uint32_t, std::string_view> group_order(const PassContext& context, uint32_t group) {
+  const Group& g = context.grouping().groups()[group];
+  return {g.process, g.thread, g.text};
+}
+
 // The dearest first, equals by `tie`: what makes a view's own order the same each time.
 template <class Row, class Tie>
 void sort_by_cost(std::vector<Row>& rows, Tie tie) {

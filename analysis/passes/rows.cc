@@ -37,6 +37,29 @@ Cell first_line_cell(const v1::View& v, uint32_t function) {
   return line_cell(v.symbols().functions().first_line(static_cast<int>(function)));
 }
 
+// `process` and `thread` are indices + 1 as the tables have them, 0 for several.
+Cell pid_cell(const v1::View& v, uint32_t process) {
+  if (process == 0) return {};
+  return static_cast<uint64_t>(v.symbols().processes().pid(static_cast<int>(process - 1)));
+}
+
+Cell tid_cell(const v1::View& v, uint32_t thread) {
+  if (thread == 0) return {};
+  return static_cast<uint64_t>(v.symbols().threads().tid(static_cast<int>(thread - 1)));
+}
+
+Cell thread_cell(const v1::View& v, uint32_t thread) {
+  if (thread == 0) return {};
+  return text(v, v.symbols().threads().name(static_cast<int>(thread - 1)));
+}
+
+Cell labels_cell(const v1::View& v, uint32_t label_set) {
+  const v1::LabelSet& set = v.symbols().label_sets().sets(static_cast<int>(label_set));
+  LabelTexts texts;
+  for (int i = 0; i < set.key_size(); ++i) texts.emplace_back(text(v, set.key(i)), text(v, set.value(i)));
+  return texts;
+}
+
 // Columns of figures the session does not know are empty; `known` is the field of v1::Knows that says so.
 template <class Repeated>
 Cell figure(bool known, const Repeated& values, int row) {
@@ -61,6 +84,22 @@ Cell figure(bool known, const Repeated& values, int row) {
     KEY, ColumnUnit::UNIT, [](const v1::View& v, int row) -> Cell { return F(v, v.T().REF(row)); } \
   }
 
+// What the rows of table T are of.
+#define PYC_LABELS(T)                                                                                               \
+  Column {                                                                                                          \
+    "labels", ColumnUnit::kLabels, [](const v1::View& v, int row) { return labels_cell(v, v.T().label_set(row)); }, \
+        [](const v1::View& v) { return !v.T().label_set().empty(); }                                                \
+  }
+#define PYC_GROUP(T)                                                                                            \
+  Column{"pid", ColumnUnit::kId, [](const v1::View& v, int row) { return pid_cell(v, v.T().process(row)); },    \
+         [](const v1::View& v) { return !v.T().process().empty(); }},                                           \
+      Column{"tid", ColumnUnit::kId, [](const v1::View& v, int row) { return tid_cell(v, v.T().thread(row)); }, \
+             [](const v1::View& v) { return !v.T().thread().empty(); }},                                        \
+      Column{"thread", ColumnUnit::kText,                                                                       \
+             [](const v1::View& v, int row) { return thread_cell(v, v.T().thread(row)); },                      \
+             [](const v1::View& v) { return !v.T().thread().empty(); }},                                        \
+      PYC_LABELS(T)
+
 constexpr Column kFunctions[] = {
     PYC_SYMBOL(functions, "function", kText, function, name_cell),
     PYC_SYMBOL(functions, "file", kText, function, file_cell),
@@ -73,6 +112,7 @@ constexpr Column kFunctions[] = {
     PYC_FIGURE(functions, self_cpu_ns, kNanoseconds, cpu),
     PYC_FIGURE(functions, total_cpu_ns, kNanoseconds, cpu),
     PYC_FIGURE(functions, alloc_bytes, kBytes, allocations),
+    PYC_GROUP(functions),
 };
 
 constexpr Column kLines[] = {
@@ -88,6 +128,7 @@ constexpr Column kLines[] = {
     PYC_FIGURE(lines, total_cpu_ns, kNanoseconds, cpu),
     PYC_FIGURE(lines, allocations, kCount, allocations),
     PYC_FIGURE(lines, alloc_bytes, kBytes, allocations),
+    PYC_GROUP(lines),
 };
 
 constexpr Column kEdges[] = {
@@ -101,9 +142,10 @@ constexpr Column kEdges[] = {
     PYC_COUNT(edges, samples),
     PYC_FIGURE(edges, total_ns, kNanoseconds, wall),
     PYC_FIGURE(edges, total_cpu_ns, kNanoseconds, cpu),
+    PYC_GROUP(edges),
 };
 
-// Root, process, thread and folded nodes have a text instead of a frame.
+// Root, group and folded nodes have a text instead of a frame.
 bool is_label(const v1::View& v, int row) { return v.tree().label_string(row) != 0; }
 
 uint32_t function_of(const v1::View& v, int row) {
@@ -132,6 +174,7 @@ constexpr Column kTree[] = {
     PYC_FIGURE(tree, total_ns, kNanoseconds, wall),
     PYC_FIGURE(tree, self_cpu_ns, kNanoseconds, cpu),
     PYC_FIGURE(tree, total_cpu_ns, kNanoseconds, cpu),
+    PYC_GROUP(tree),
 };
 
 int thread_of(const v1::View& v, int row) { return static_cast<int>(v.threads().thread(row)); }
@@ -153,11 +196,14 @@ constexpr Column kThreads[] = {
     PYC_FIGURE(threads, off_cpu_ns, kNanoseconds, off_cpu),
     PYC_FIGURE(threads, gil_held_ns, kNanoseconds, gil),
     PYC_FIGURE(threads, gil_wait_ns, kNanoseconds, gil),
+    PYC_LABELS(threads),
 };
 
 #undef PYC_FIGURE
 #undef PYC_COUNT
 #undef PYC_SYMBOL
+#undef PYC_LABELS
+#undef PYC_GROUP
 
 }  // namespace
 

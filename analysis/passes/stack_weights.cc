@@ -5,23 +5,30 @@
 
 #include "analysis/model/labels.h"
 #include "analysis/passes/dense_index.h"
+#include "analysis/passes/grouping.h"
 
 namespace pycroscope {
 namespace {
 
-bool thread_wanted(const Symbols& symbols, const Thread& thread, const v1::ViewFilter& filter) {
-  if (filter.threads().empty()) return true;
-  std::string tid = std::to_string(thread.tid);
-  return std::ranges::any_of(filter.threads(), [&](const std::string& wanted) {
-    return wanted == tid || wanted == symbols.string(thread.name);
-  });
+bool is_named(const Symbols& symbols, const Thread& thread, const std::string& wanted) {
+  return wanted == std::to_string(thread.tid) || wanted == symbols.string(thread.name);
 }
 
-bool labels_wanted(const Symbols& symbols, std::span<const Label> labels, const v1::ViewFilter& filter) {
+bool thread_wanted(const Symbols& symbols, const Thread& thread, const v1::ViewFilter& filter) {
+  auto named = [&](const std::string& wanted) { return is_named(symbols, thread, wanted); };
+  const std::string pid = std::to_string(symbols.process(thread.process).pid);
+  return (filter.threads().empty() || std::ranges::any_of(filter.threads(), named)) &&
+         std::ranges::all_of(filter.labels(), [&](const auto& wanted) {
+           if (wanted.first == kByProcess) return wanted.second == pid;
+           return wanted.first != kByThread || named(wanted.second);
+         });
+}
+
+bool labels_wanted(const Symbols& symbols, LabelSetId labels, const v1::ViewFilter& filter) {
   return std::ranges::all_of(filter.labels(), [&](const auto& wanted) {
-    return std::ranges::any_of(labels, [&](const Label& label) {
-      return symbols.string(label.key) == wanted.first && symbols.string(label.value) == wanted.second;
-    });
+    if (wanted.first == kByProcess || wanted.first == kByThread) return true;
+    const Label* label = find_label(symbols, labels, wanted.first);
+    return label && symbols.string(label->value) == wanted.second;
   });
 }
 
@@ -61,8 +68,7 @@ SampleFilter::SampleFilter(const Symbols& symbols, const v1::ViewFilter& filter)
   Symbols::Mark mark = symbols.mark();
   for (uint32_t i = 0; i < mark.threads; ++i)
     threads_.push_back(thread_wanted(symbols, symbols.thread(ThreadId{i}), filter));
-  for (uint32_t i = 0; i < mark.label_sets; ++i)
-    label_sets_.push_back(labels_wanted(symbols, symbols.labels(LabelSetId{i}), filter));
+  for (uint32_t i = 0; i < mark.label_sets; ++i) label_sets_.push_back(labels_wanted(symbols, LabelSetId{i}, filter));
 }
 
 SampleWeights::SampleWeights(const Symbols& symbols) {
@@ -71,9 +77,8 @@ SampleWeights::SampleWeights(const Symbols& symbols) {
 }
 
 std::string_view label_value(const Symbols& symbols, LabelSetId labels, std::string_view key) {
-  for (const Label& label : symbols.labels(labels))
-    if (symbols.string(label.key) == key) return symbols.string(label.value);
-  return {};
+  const Label* label = find_label(symbols, labels, key);
+  return label ? symbols.string(label->value) : std::string_view();
 }
 
 Result<EventFilter> time_range(const v1::ViewFilter& filter) {

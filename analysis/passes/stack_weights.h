@@ -37,6 +37,7 @@ struct StackWeight {
   ThreadId thread{};
   LabelSetId labels{};
   Weight weight;
+  uint32_t group = 0;  // of the context's grouping
 };
 
 // The filter's time range; kInvalid when it ends before it begins.

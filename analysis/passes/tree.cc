@@ -13,12 +13,10 @@ class TreeBuilder {
       : context_(context), view_(view), options_(context.request().tree()) {}
 
   Status build() {
-    TrieOptions divide{
-        .lines = !options_.no_lines(), .by_process = options_.by_process(), .by_thread = options_.by_thread()};
-    CallTrie trie(context_.symbols(), context_.stacks_with_selected(), divide);
+    CallTrie trie(context_.symbols(), context_.grouping(), context_.stacks_with_selected(), !options_.no_lines());
     view_.mutable_header()->set_total_rows(trie.nodes().size());
     nodes_ = fold_trie(trie, limits());
-    std::vector<uint32_t> rows = depth_first(nodes_, dearest_first(context_.symbols(), nodes_));
+    std::vector<uint32_t> rows = depth_first(nodes_, dearest_first(context_.symbols(), context_.grouping(), nodes_));
     fill(rows);
     const std::string& key = context_.request().sort();
     if (key.empty() || key == "id" || key == "parent") return {};
@@ -56,12 +54,11 @@ class TreeBuilder {
     const CallNode& call = node.call;
     bool frame = call.kind == NodeKind::kFrame && !node.folded;
     table.add_frame(frame ? symbols.frame(call.function, line_of(call)) : 0);
-    table.add_label_string(frame ? 0 : symbols.text(node_text(context_.symbols(), node)));
-    table.add_process(call.process ? symbols.process(ProcessId{call.process - 1}) + 1 : 0);
-    table.add_thread(call.thread ? symbols.thread(ThreadId{call.thread - 1}) + 1 : 0);
+    table.add_label_string(frame ? 0 : symbols.text(node_text(context_.grouping(), node)));
     table.add_samples(call.total.samples);
     table.add_self_samples(call.self.samples);
     add_times(table, context_.knows(), call.self, call.total);
+    add_group(table, context_, symbols, call.process, call.group);
   }
 
   uint32_t line_of(const CallNode& call) const {

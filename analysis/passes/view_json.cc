@@ -19,12 +19,23 @@ struct CellPrinter {
   std::string& out;
   void operator()(std::monostate) { out += "null"; }
   void operator()(const std::string& text) { append_json_string(out, text); }
+  void operator()(const LabelTexts& labels) {
+    out += '{';
+    for (const auto& [key, value] : labels) {
+      if (!out.ends_with('{')) out += ", ";
+      append_json_string(out, key);
+      out += ": ";
+      append_json_string(out, value);
+    }
+    out += '}';
+  }
   void operator()(auto number) { fmt::format_to(std::back_inserter(out), "{}", number); }
 };
 
 void append_row(std::string& out, const v1::View& view, int row, std::span<const Column> columns) {
   std::string_view before = "{";
   for (const Column& column : columns) {
+    if (column.shown && !column.shown(view)) continue;
     out += before;
     fmt::format_to(std::back_inserter(out), "\"{}\": ", column.key);
     std::visit(CellPrinter{out}, cell(view, row, column));

@@ -88,4 +88,23 @@ uint32_t ViewSymbols::thread(ThreadId id) {
   });
 }
 
+// Set 0 is empty, whether or not it is used.
+uint32_t ViewSymbols::labels(std::span<const Label> labels) {
+  v1::LabelSets& sets = *table_.mutable_label_sets();
+  auto add = [&](std::span<const Label> set) {
+    std::vector<std::pair<uint32_t, uint32_t>> texts;
+    for (const Label& label : set)
+      texts.emplace_back(text(symbols_.string(label.key)), text(symbols_.string(label.value)));
+    return number(label_sets_, texts, sets.sets_size(), [&] {
+      v1::LabelSet& added = *sets.add_sets();
+      for (const auto& [key, value] : texts) {
+        added.add_key(key);
+        added.add_value(value);
+      }
+    });
+  };
+  add({});
+  return add(labels);
+}
+
 }  // namespace pycroscope

@@ -2,9 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "analysis/model/events.h"
 #include "pycroscope/v1/symbols.pb.h"
@@ -21,6 +25,7 @@ class ViewSymbols {
   uint32_t frame(FunctionId function, uint32_t line);
   uint32_t process(ProcessId id);
   uint32_t thread(ThreadId id);
+  uint32_t labels(std::span<const Label> labels);
 
  private:
   uint32_t file(FileId id);
@@ -31,6 +36,7 @@ class ViewSymbols {
   // Texts are keyed by what stands in the table, so that two that became equal by cleaning are one.
   std::unordered_map<std::string, uint32_t> texts_;
   std::unordered_map<uint32_t, uint32_t> files_, functions_, processes_, threads_;
+  std::map<std::vector<std::pair<uint32_t, uint32_t>>, uint32_t> label_sets_;
   std::unordered_map<uint64_t, uint32_t> frames_;  // key: (the view's function, line)
 };
 

@@ -28,7 +28,7 @@ Result<int> run_export(const ExportOptions& options) {
   request.set_format(std::move(format));
   request.set_weight(options.weight);
   *request.mutable_filter() = std::move(filter);
-  *request.mutable_tree() = make_tree_options(options.shape);
+  apply_shape(options.shape, request);
   const Status exported =
       export_to(source.connection, request, options.output, [&watch] { return watch.received() != 0; });
   if (watch.received() != 0) return 128 + watch.received();
@@ -43,8 +43,8 @@ void add_export(CommandLine& line) {
   auto [command, options] =
       add_command(line, line.app, "export",
                   "Write a session in the format of another tool\n\n"
-                  "The file is there whole or not at all. Without -f its extension decides: .svg, .json, "
-                  ".speedscope.json, .pb.gz, else collapsed stacks.",
+                  "The file is there whole or not at all. Without -f its extension decides: .svg, .html, "
+                  ".speedscope.json, .trace.json, .gecko.json, .json, .pb.gz, else collapsed stacks.",
                   run_export);
   command->group("Look at recordings");
   add_session(*command, options->session);
@@ -59,7 +59,11 @@ void add_export(CommandLine& line) {
   add_service_options(*command, options->service);
   command->footer(R"(Examples:
   pycroscoped export -f svg -o flame.svg                     a flame graph of the latest session, for a browser
+  pycroscoped export -f html -o report.html                  the same with a table of functions, in one page
+  pycroscoped export -s -t --group-by task -o app.svg        by process, thread and asyncio task
   pycroscoped export web -f speedscope -o web.speedscope.json   for https://www.speedscope.app
+  pycroscoped export web -f chrometrace -o web.trace.json       for https://ui.perfetto.dev
+  pycroscoped export web -f gecko -o web.gecko.json             for https://profiler.firefox.com
   pycroscoped export -f collapsed --weight cpu-time | sort -k2 -nr | head
   pycroscoped export old.pycroscope -f pprof -o old.pb.gz    a packed session of a colleague)");
 }

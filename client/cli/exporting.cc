@@ -22,6 +22,8 @@ struct Extension {
 constexpr Extension kExtensions[] = {
     {".speedscope.json", "speedscope"},
     {".speedscope", "speedscope"},
+    {".trace.json", "chrometrace"},
+    {".gecko.json", "gecko"},
     {".json", "json"},
     {".svg", "svg"},
     {".pb.gz", "pprof"},
@@ -62,7 +64,7 @@ v1::ExportRequest whole_export(const v1::Session& session, const std::string& fo
   v1::ExportRequest request;
   request.set_session(session.id());
   request.set_format(format);
-  *request.mutable_tree() = make_tree_options(shape);
+  apply_shape(shape, request);
   return request;
 }
 

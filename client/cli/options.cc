@@ -21,6 +21,15 @@ Result<v1::SampleMode> parse_mode(std::string_view text) {
   return fail(ErrorCode::kInvalid, fmt::format("'{}' is not a mode: use cpu, wall or gil", text));
 }
 
+void add_label(std::map<std::string, std::string>& labels, const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos)
+    throw CLI::ValidationError("--label", fmt::format("'{}' is not a label: give it as KEY=VALUE", text));
+  if (!labels.emplace(text.substr(0, equals), text.substr(equals + 1)).second)
+    throw CLI::ValidationError("--label",
+                               fmt::format("'{}' is given twice: no sample has two values", text.substr(0, equals)));
+}
+
 }  // namespace
 
 void add_service_options(CLI::App& app, ServiceOptions& options) {
@@ -66,6 +75,14 @@ void add_filter_options(CLI::App& app, FilterOptions& options) {
       ->allow_extra_args(false);
   app.add_option("--function", options.function, "Only functions whose qualified name matches")->type_name("REGEX");
   app.add_option("--file", options.file, "Only functions in files that match, as '*/myapp/*'")->type_name("GLOB");
+  app.add_option_function<std::vector<std::string>>(
+         "--label",
+         [&options](const std::vector<std::string>& labels) {
+           for (const std::string& label : labels) add_label(options.labels, label);
+         },
+         "Only samples with this label, as task=fetch or process=1234; several must all be there")
+      ->type_name("K=V")
+      ->allow_extra_args(false);
 }
 
 Result<v1::ViewFilter> make_filter(const FilterOptions& options) {
@@ -78,22 +95,22 @@ Result<v1::ViewFilter> make_filter(const FilterOptions& options) {
   for (const std::string& thread : options.threads) filter.add_threads(thread);
   filter.set_function_regex(options.function);
   filter.set_file_glob(options.file);
+  filter.mutable_labels()->insert(options.labels.begin(), options.labels.end());
   return filter;
 }
 
 void add_shape_options(CLI::App& app, ShapeOptions& options) {
   app.add_flag("-s,--subprocesses", options.subprocesses,
-               "Take in the processes that it starts, and begin each stack with its process");
-  app.add_flag("-t,--threads", options.threads, "Start each stack with its thread");
+               "Tell processes apart: short for --group-by process. A recording takes in those that its target starts");
+  app.add_flag("-t,--threads", options.threads, "Tell threads apart: short for --group-by thread");
+  app.add_option("--group-by", options.group_by,
+                 "Tell apart by these, the outermost first: process, thread, task or another label's key. They "
+                 "become the first frames of each stack, and columns of a table. none: do not even tell the processes "
+                 "of a tree apart")
+      ->type_name("KEY[,KEY]")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_flag("--no-lines", options.no_lines, "Take each function as a whole, whatever line it is at");
-}
-
-v1::TreeOptions make_tree_options(const ShapeOptions& options) {
-  v1::TreeOptions tree;
-  tree.set_by_process(options.subprocesses);
-  tree.set_by_thread(options.threads);
-  tree.set_no_lines(options.no_lines);
-  return tree;
 }
 
 void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print JSON instead of a table"); }

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,18 +64,28 @@ struct FilterOptions {
   std::vector<std::string> threads;
   std::string function;
   std::string file;
+  std::map<std::string, std::string> labels;
 };
 void add_filter_options(CLI::App& app, FilterOptions& options);
 Result<v1::ViewFilter> make_filter(const FilterOptions& options);
 
-// -s -t --no-lines: the shape of a call tree.
+// -s -t --group-by --no-lines: what samples are told apart by.
 struct ShapeOptions {
   bool subprocesses = false;
   bool threads = false;
+  std::vector<std::string> group_by;
   bool no_lines = false;
 };
 void add_shape_options(CLI::App& app, ShapeOptions& options);
-v1::TreeOptions make_tree_options(const ShapeOptions& options);
+
+// Sets what the options say in a v1::ViewRequest or v1::ExportRequest.
+template <class Request>
+void apply_shape(const ShapeOptions& options, Request& request) {
+  request.mutable_tree()->set_no_lines(options.no_lines);
+  if (options.subprocesses) request.add_group_by("process");
+  if (options.threads) request.add_group_by("thread");
+  for (const std::string& key : options.group_by) request.add_group_by(key);
+}
 
 void add_json(CLI::App& app, bool& json);
 void add_quiet(CLI::App& app, bool& quiet);

@@ -46,7 +46,7 @@ Result<v1::ViewRequest> make_request(const ReportOptions& options, const std::st
   request.set_session(session);
   request.set_kind(options.view);
   PYC_TRY(*request.mutable_filter(), make_filter(options.filter));
-  *request.mutable_tree() = make_tree_options(options.shape);
+  apply_shape(options.shape, request);
   const uint32_t limit = options.limit.value_or(options.json || !stdout_is_terminal() ? 0 : kTerminalRows);
   if (options.view == v1::VIEW_KIND_TREE) {
     request.mutable_tree()->set_max_nodes(limit);

@@ -61,6 +61,15 @@ class TreeWriter {
     return value == 0 ? "" : human_share(static_cast<double>(value), static_cast<double>(whole_ns(view_)));
   }
 
+  // Where the processes are merged: of the outermost frames that only one of them has.
+  std::string process(int row) const {
+    const auto& process = tree_.process();
+    if (row == 0 || row >= process.size() || process.Get(row) == 0) return "";
+    const uint32_t parent = tree_.parent(row);
+    if (at(process, static_cast<int>(parent)) == process.Get(row) || tree_.label_string(row) != 0) return "";
+    return fmt::format(" [process {}]", names_.pid(process.Get(row)));
+  }
+
   std::string title(int row, size_t room) const {
     if (row < tree_.label_string_size() && tree_.label_string(row) != 0) {
       return cut_end(visible(names_.string(tree_.label_string(row))), room);
@@ -80,10 +89,11 @@ class TreeWriter {
   std::string line(uint32_t node, const std::string& before) const {
     const int row = static_cast<int>(node);
     const bool cpu = counts_cpu(view_);
-    const size_t used = kFigures + 1 + display_width(before);
+    const std::string owner = process(row);
+    const size_t used = kFigures + 1 + display_width(before) + owner.size();
     const size_t room = width_ == 0 ? 10'000 : width_ > used + 12 ? width_ - used : 12;
-    return fmt::format("{:>7}  {:>7}  {}{}\n", share(cpu ? tree_.total_cpu_ns() : tree_.total_ns(), row),
-                       share(cpu ? tree_.self_cpu_ns() : tree_.self_ns(), row), before, title(row, room));
+    return fmt::format("{:>7}  {:>7}  {}{}{}\n", share(cpu ? tree_.total_cpu_ns() : tree_.total_ns(), row),
+                       share(cpu ? tree_.self_cpu_ns() : tree_.self_ns(), row), before, title(row, room), owner);
   }
 
   const v1::View& view_;

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "client/cli/group_columns.h"
 #include "client/cli/terminal.h"
 #include "client/cli/text.h"
 #include "client/cli/tree_text.h"
@@ -24,14 +26,14 @@ std::string share(int64_t part, const v1::View& view) {
 }
 
 // Functions and lines have the same figures; `last` names what they are of.
-Table figures_table(std::vector<TableColumn> last) {
+Table figures_table(const GroupColumns& groups, std::vector<TableColumn> last) {
   std::vector<TableColumn> columns = {{"SELF", Align::kRight},
                                       {"TOTAL", Align::kRight},
                                       {"SELF TIME", Align::kRight},
                                       {"TOTAL TIME", Align::kRight},
                                       {"SAMPLES", Align::kRight}};
   columns.insert(columns.end(), last.begin(), last.end());
-  return Table(std::move(columns));
+  return Table(groups.titles(std::move(columns)));
 }
 
 template <class Rows>
@@ -46,13 +48,15 @@ std::vector<std::string> figures(const v1::View& view, const Rows& rows, int row
 Table functions_table(const v1::View& view) {
   const v1::FunctionsTable& rows = view.functions();
   const ViewNames names(view.symbols());
-  Table result = figures_table({{"FUNCTION", Align::kLeft, Shrink::kEnd}, {"WHERE", Align::kLeft, Shrink::kPath}});
+  const GroupColumns groups(view);
+  Table result =
+      figures_table(groups, {{"FUNCTION", Align::kLeft, Shrink::kEnd}, {"WHERE", Align::kLeft, Shrink::kPath}});
   for (int row = 0; row < rows.function_size(); ++row) {
     const uint32_t function = rows.function(row);
     std::vector<std::string> cells = figures(view, rows, row);
     cells.push_back(names.function(function));
     cells.push_back(names.place(function, names.first_line(function)));
-    result.add(std::move(cells));
+    result.add(groups.cells(rows, row, std::move(cells)));
   }
   return result;
 }
@@ -60,13 +64,15 @@ Table functions_table(const v1::View& view) {
 Table lines_table(const v1::View& view) {
   const v1::LinesTable& rows = view.lines();
   const ViewNames names(view.symbols());
-  Table result = figures_table({{"LINE", Align::kLeft, Shrink::kPath}, {"FUNCTION", Align::kLeft, Shrink::kEnd}});
+  const GroupColumns groups(view);
+  Table result =
+      figures_table(groups, {{"LINE", Align::kLeft, Shrink::kPath}, {"FUNCTION", Align::kLeft, Shrink::kEnd}});
   for (int row = 0; row < rows.function_size(); ++row) {
     const uint32_t function = rows.function(row);
     std::vector<std::string> cells = figures(view, rows, row);
     cells.push_back(names.place(function, at(rows.line(), row)));
     cells.push_back(names.function(function));
-    result.add(std::move(cells));
+    result.add(groups.cells(rows, row, std::move(cells)));
   }
   return result;
 }
@@ -74,21 +80,23 @@ Table lines_table(const v1::View& view) {
 Table edges_table(const v1::View& view) {
   const v1::EdgesTable& table = view.edges();
   const ViewNames names(view.symbols());
+  const GroupColumns groups(view);
   const bool cpu = counts_cpu(view);
   const char* other = view.header().kind() == v1::VIEW_KIND_CALLERS ? "CALLED BY" : "CALLS";
-  Table result({{"TOTAL", Align::kRight},
-                {"TOTAL TIME", Align::kRight},
-                {"SAMPLES", Align::kRight},
-                {"FUNCTION", Align::kLeft, Shrink::kEnd},
-                {"WHERE", Align::kLeft, Shrink::kPath},
-                {other, Align::kLeft, Shrink::kEnd},
-                {"WHERE", Align::kLeft, Shrink::kPath}});
+  Table result(groups.titles({{"TOTAL", Align::kRight},
+                              {"TOTAL TIME", Align::kRight},
+                              {"SAMPLES", Align::kRight},
+                              {"FUNCTION", Align::kLeft, Shrink::kEnd},
+                              {"WHERE", Align::kLeft, Shrink::kPath},
+                              {other, Align::kLeft, Shrink::kEnd},
+                              {"WHERE", Align::kLeft, Shrink::kPath}}));
   for (int row = 0; row < table.function_size(); ++row) {
     const uint32_t function = table.function(row), partner = at(table.other(), row);
     const int64_t total = at(cpu ? table.total_cpu_ns() : table.total_ns(), row);
-    result.add({share(total, view), human_duration(total), human_count(at(table.samples(), row)),
-                names.function(function), names.place(function, names.first_line(function)), names.function(partner),
-                names.place(partner, names.first_line(partner))});
+    result.add(groups.cells(table, row,
+                            {share(total, view), human_duration(total), human_count(at(table.samples(), row)),
+                             names.function(function), names.place(function, names.first_line(function)),
+                             names.function(partner), names.place(partner, names.first_line(partner))}));
   }
   return result;
 }
@@ -96,17 +104,19 @@ Table edges_table(const v1::View& view) {
 Table threads_table(const v1::View& view) {
   const v1::ThreadsTable& table = view.threads();
   const ViewNames names(view.symbols());
-  Table result({{"PID", Align::kRight},
-                {"THREAD", Align::kRight},
-                {"SHARE", Align::kRight},
-                {"ON CPU", Align::kRight},
-                {"SAMPLES", Align::kRight},
-                {"NAME", Align::kLeft, Shrink::kEnd}});
+  const GroupColumns groups(view);
+  Table result(groups.titles({{"PID", Align::kRight},
+                              {"THREAD", Align::kRight},
+                              {"SHARE", Align::kRight},
+                              {"ON CPU", Align::kRight},
+                              {"SAMPLES", Align::kRight},
+                              {"NAME", Align::kLeft, Shrink::kEnd}}));
   for (int row = 0; row < table.thread_size(); ++row) {
     const ViewNames::Thread thread = names.thread(table.thread(row));
     const int64_t on_cpu = at(table.on_cpu_ns(), row);
-    result.add({std::to_string(thread.pid), std::to_string(thread.tid), share(on_cpu, view), human_duration(on_cpu),
-                human_count(at(table.samples(), row)), thread.name});
+    result.add(groups.cells(table, row,
+                            {std::to_string(thread.pid), std::to_string(thread.tid), share(on_cpu, view),
+                             human_duration(on_cpu), human_count(at(table.samples(), row)), thread.name}));
   }
   return result;
 }
@@ -148,6 +158,27 @@ ViewNames::Thread ViewNames::thread(uint32_t index) const {
   const auto& pids = symbols_.processes().pid();
   return {in_range(pids, process) ? pids.Get(static_cast<int>(process)) : 0, threads.tid(row),
           string(at(threads.name(), row))};
+}
+
+std::string ViewNames::pid(uint32_t process) const {
+  const auto& pids = symbols_.processes().pid();
+  if (process == 0) return "several";
+  return in_range(pids, process - 1) ? std::to_string(pids.Get(static_cast<int>(process - 1))) : kUnknown;
+}
+
+std::string ViewNames::thread_title(uint32_t index) const {
+  if (index == 0) return "several";
+  const Thread found = thread(index - 1);
+  return found.name.empty() ? fmt::format("thread {}", found.tid) : found.name;
+}
+
+std::string ViewNames::label(uint32_t label_set, std::string_view key) const {
+  const auto& sets = symbols_.label_sets().sets();
+  if (!in_range(sets, label_set)) return kUnknown;
+  const v1::LabelSet& set = sets.Get(static_cast<int>(label_set));
+  for (int i = 0; i < std::min(set.key_size(), set.value_size()); ++i)
+    if (string(set.key(i)) == key) return string(set.value(i));
+  return "";
 }
 
 bool counts_cpu(const v1::View& view) { return !view.header().knows().wall(); }

@@ -27,6 +27,11 @@ class ViewNames {
     std::string name;
   };
   Thread thread(uint32_t index) const;
+  // Of a row's `process` and `thread` (index + 1, 0: several): the pid, the name or "thread TID", or "several".
+  std::string pid(uint32_t process) const;
+  std::string thread_title(uint32_t thread) const;
+  // The value of a label set for `key`, empty where it has none.
+  std::string label(uint32_t label_set, std::string_view key) const;
 
  private:
   const v1::SymbolTable& symbols_;

@@ -42,7 +42,7 @@ class PageBuilder {
     page_.add_time_ns(sample.time_ns);
     page_.add_thread(names_.thread(sample.thread));
     page_.add_stack(stack(sample.stack));
-    page_.add_label_set(label_set(sample.labels));
+    page_.add_label_set(names_.labels(symbols_.labels(sample.labels)));
     page_.add_weight_ns(sample.weight_ns);
     page_.add_truncated(sample.truncated);
   }
@@ -79,23 +79,10 @@ class PageBuilder {
     return entry->second;
   }
 
-  uint32_t label_set(LabelSetId id) {
-    v1::LabelSets& sets = *page_.mutable_symbols()->mutable_label_sets();
-    const auto [entry, added] = label_sets_.try_emplace(index(id), static_cast<uint32_t>(sets.sets_size()));
-    if (added) {
-      v1::LabelSet& set = *sets.add_sets();
-      for (const Label& label : symbols_.labels(id)) {
-        set.add_key(names_.text(symbols_.string(label.key)));
-        set.add_value(names_.text(symbols_.string(label.value)));
-      }
-    }
-    return entry->second;
-  }
-
   const Symbols& symbols_;
   v1::EventPage& page_;
   ViewSymbols names_;
-  std::unordered_map<uint32_t, uint32_t> stacks_, frames_, label_sets_;
+  std::unordered_map<uint32_t, uint32_t> stacks_, frames_;
 };
 
 }  // namespace

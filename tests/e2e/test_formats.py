@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from foreign import ChromeTrace, GeckoProfile, HtmlPage
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from interpreters import wanted
 from program import Program, collapsed, python_frames, target
@@ -138,6 +139,89 @@ def test_go_tool_pprof_reads_it(recorded, tmp_path):
         pytest.skip("no go here: pprof files are read by the test above only")
     assert result.returncode == 0, result.stderr
     assert re.search(r"^\s.* burn_70$|burn_70", result.stdout, re.M), result.stdout
+
+
+def test_chrometrace_nests_and_holds_the_same_weights(recorded, tmp_path):
+    trace = ChromeTrace(json.loads(export(recorded, tmp_path / "out.json", "chrometrace").read_text()))
+    assert {"burn_70", "burn_20", "burn_10", "main"} <= trace.functions()
+    report = recorded.json("report", "--view", "threads")
+    assert trace.sum("samples") == report["loss"]["recorded"]
+    assert trace.sum("cpu_ns") == sum(row["on_cpu_ns"] for row in report["rows"])
+    for (pid, tid), events in trace.threads.items():
+        assert (pid, tid) in {(row["pid"], row["tid"]) for row in report["rows"]}
+        assert max(event["end"] for event in events) <= report["to_ns"]
+
+
+def test_gecko_holds_the_same_weights(recorded, tmp_path):
+    profile = GeckoProfile(json.loads(export(recorded, tmp_path / "out.json", "gecko").read_text()))
+    assert {"burn_70", "burn_20", "burn_10", "main"} <= profile.functions()
+    rows = recorded.json("report", "--view", "threads")["rows"]
+    assert profile.sum() * 1e6 == pytest.approx(sum(row["on_cpu_ns"] for row in rows), abs=0.5)
+    assert [(int(thread["pid"]), thread["tid"]) for thread in profile.threads] == [(row["pid"], row["tid"]) for row in rows]
+    counted = GeckoProfile(json.loads(export(recorded, tmp_path / "n.json", "gecko", "--weight", "samples").read_text()))
+    assert counted.sum() == sum(row["samples"] for row in rows)
+
+
+def test_html_is_one_page_with_the_same_weights(recorded, tmp_path):
+    file = export(recorded, tmp_path / "out.html", "html")
+    page = HtmlPage(file.read_text())
+    rows = recorded.json("report", "--view", "functions")["rows"]
+    assert [row[2] for row in page.rows[1:]] == [row["function"] for row in rows]
+    assert [figures[:2] for figures in page.figures[1:]] == [[row["self_cpu_ns"], row["total_cpu_ns"]] for row in rows]
+    whole = sum(row["on_cpu_ns"] for row in recorded.json("report", "--view", "threads")["rows"])
+    assert page.frames[0][:3] == (0, whole, 0)
+    assert page.elements["svg"] == page.elements["table"] == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["-s", "-t"], ["--no-lines"], ["--function", "burn_70"], ["--to", "1s"]], ids=str)
+def test_samples_agree_in_all_formats(recorded, tmp_path, arguments):
+    def read(format_name, *more):
+        return export(recorded, tmp_path / format_name, format_name, *arguments, *more).read_text()
+
+    wanted_filter = [argument for argument in arguments if argument not in ("-s", "-t", "--no-lines")]
+    rows = recorded.json("report", "--view", "threads", *wanted_filter)["rows"]
+    expected = sum(row["samples"] for row in rows)
+    speedscope = json.loads(read("speedscope", "--weight", "samples"))
+    pprof = pprof_profile_class()()
+    pprof.ParseFromString(gzip.decompress(export(recorded, tmp_path / "pprof", "pprof", *arguments).read_bytes()))
+    svg = re.search(r'data-p="0,(\d+),0"', read("svg", "--weight", "samples"))
+    assert {
+        "collapsed": sum(collapsed(read("collapsed")).values()),
+        "speedscope": sum(sum(profile["weights"]) for profile in speedscope["profiles"]),
+        "pprof": sum(sample.value[0] for sample in pprof.sample),
+        "chrometrace": ChromeTrace(json.loads(read("chrometrace"))).sum("samples"),
+        "gecko": GeckoProfile(json.loads(read("gecko", "--weight", "samples"))).sum(),
+        "json": len(json.loads(read("json"))["samples"]),
+        "svg": int(svg[1]),
+        "html": HtmlPage(read("html", "--weight", "samples")).frames[0][1],
+    } == dict.fromkeys("collapsed speedscope pprof chrometrace gecko json svg html".split(), expected)
+
+
+def test_grouping_stands_before_the_frames_and_in_columns(recorded, tmp_path):
+    [thread] = recorded.json("report", "--view", "threads")["rows"]
+    rows = recorded.json("report", "--group-by", "process,thread")["rows"]
+    assert {(row["pid"], row["tid"], row["thread"]) for row in rows} == {(thread["pid"], thread["tid"], thread["name"])}
+    assert "pid" not in recorded.json("report")["rows"][0], "one process needs no column"
+    stacks = collapsed(export(recorded, tmp_path / "a", "collapsed", "--group-by", "task,process").read_text())
+    assert {(stack[0].function, stack[1].function.split(":")[0]) for stack in stacks} == {("[no task]", f"process {thread['pid']}")}
+    tree = recorded.json("report", "--view", "tree", "-s")["rows"]
+    assert tree[1]["function"].startswith(f"process {thread['pid']}: ") and tree[1]["pid"] == thread["pid"]
+    table = recorded.run("report", "-t").stdout
+    assert re.search(r"^THREAD +SELF +TOTAL", table, re.M), table
+
+
+def test_labels_filter(recorded):
+    [thread] = recorded.json("report", "--view", "threads")["rows"]
+    assert recorded.json("report", "--label", f"process={thread['pid']}", "--view", "threads")["rows"] == [thread]
+    assert recorded.json("report", "--label", "process=1", "--view", "threads")["rows"] == []
+    assert recorded.json("report", "--label", "task=none")["rows"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--group-by", "nobody"], ["--group-by", "task,task"], ["--label", "task"], ["--label", "a=1", "--label", "a=2"]]
+)
+def test_nonsense_groups_and_labels_are_usage_errors(recorded, arguments):
+    recorded.refuses("report", *arguments, code=2)
 
 
 def test_svg_is_well_formed_and_names_the_functions(recorded, tmp_path):

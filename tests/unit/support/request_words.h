@@ -9,8 +9,11 @@
 
 namespace pycroscope::test {
 
-inline void apply_filter(v1::ViewFilter& filter, v1::TreeOptions& tree, const std::string& key,
-                         const std::string& value) {
+// For v1::ViewRequest and v1::ExportRequest.
+template <class Request>
+void apply_word(Request& request, const std::string& key, const std::string& value) {
+  v1::ViewFilter& filter = *request.mutable_filter();
+  v1::TreeOptions& tree = *request.mutable_tree();
   if (key == "thread") {
     filter.add_threads(value);
   } else if (key == "function") {
@@ -23,10 +26,9 @@ inline void apply_filter(v1::ViewFilter& filter, v1::TreeOptions& tree, const st
     filter.set_from_ns(std::stoll(value) * 1000);
   } else if (key == "to") {
     filter.set_to_ns(std::stoll(value) * 1000);
-  } else if (key == "by_process") {
-    tree.set_by_process(true);
-  } else if (key == "by_thread") {
-    tree.set_by_thread(true);
+  } else if (key == "group_by") {
+    std::istringstream keys(value);
+    for (std::string word; std::getline(keys, word, ',');) request.add_group_by(word);
   } else if (key == "no_lines") {
     tree.set_no_lines(true);
   } else if (key == "max_nodes") {

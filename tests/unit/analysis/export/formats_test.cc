@@ -45,8 +45,9 @@ void fill_random(test::MemoryEvents& events, uint32_t seed) {
   std::ostringstream text;
   for (int i = 0; i < 500; ++i) {
     text << i << " " << 7 + random() % 3 << " " << 1 + random() % 20 << " ";
-    for (auto depth = random() % 6; depth-- > 0;)
-      text << "f" << random() % 5 << " (/p/m.py:" << 1 + random() % 4 << ")" << (depth ? ";" : "");
+    auto depth = random() % 6;
+    if (depth > 0) text << "main (/p/m.py:1);";
+    while (depth-- > 0) text << "f" << random() % 5 << " (/p/m.py:" << 1 + random() % 4 << ")" << (depth ? ";" : "");
     text << "\n";
   }
   test::parse_events(events, text.str());
@@ -79,6 +80,29 @@ int64_t json_sum(const std::string& text) {
   return sum;
 }
 
+// Of the outermost events, which "main" is in each stack with frames.
+int64_t chrometrace_sum(const std::string& text, const std::string& key) {
+  int64_t sum = 0;
+  std::istringstream lines(text);
+  static const std::regex event(R"re(.*"samples": (\d+), "cpu_ns": (\d+).*"name": "(main|\[no Python\])"\},?)re");
+  std::smatch match;
+  for (std::string line; std::getline(lines, line);)
+    if (std::regex_match(line, match, event)) sum += std::stoll(match[key == "samples" ? 1 : 2]);
+  return sum;
+}
+
+// Milliseconds with six decimals, as nanoseconds; or counts.
+int64_t gecko_sum(const std::string& text) {
+  int64_t sum = 0;
+  static const std::regex weights(R"re("weight": \[([0-9,.]*)\])re"), number(R"((\d+)(?:\.(\d{6}))?)");
+  for (std::sregex_iterator it(text.begin(), text.end(), weights), end; it != end; ++it) {
+    std::string list = (*it)[1];
+    for (std::sregex_iterator n(list.begin(), list.end(), number); n != end; ++n)
+      sum += std::stoll((*n)[1].str() + (*n)[2].str());
+  }
+  return sum;
+}
+
 // The root's value.
 int64_t svg_root(const std::string& text) {
   static const std::regex root(R"re(data-p="0,(\d+),0")re");
@@ -101,7 +125,13 @@ TEST(Formats, SumsAgree) {
     EXPECT_EQ(speedscope_sum(run(events, "speedscope")), time);
     EXPECT_EQ(svg_root(run(events, "svg", "samples")), samples);
     EXPECT_EQ(svg_root(run(events, "svg")), time);
+    EXPECT_EQ(svg_root(run(events, "html", "samples")), samples);
+    EXPECT_EQ(svg_root(run(events, "html")), time);
     EXPECT_EQ(json_sum(run(events, "json")), time);
+    EXPECT_EQ(chrometrace_sum(run(events, "chrometrace"), "samples"), samples);
+    EXPECT_EQ(chrometrace_sum(run(events, "chrometrace"), "cpu_ns"), time);
+    EXPECT_EQ(gecko_sum(run(events, "gecko", "samples")), samples);
+    EXPECT_EQ(gecko_sum(run(events, "gecko")), time);
     int64_t pprof_samples = 0, pprof_time = 0;
     pprof::Profile profile = decode(run(events, "pprof"));
     for (const pprof::Sample& s : profile.sample()) {
@@ -114,7 +144,8 @@ TEST(Formats, SumsAgree) {
 }
 
 TEST(Formats, NamesThoseThereAre) {
-  EXPECT_THAT(export_formats(), ElementsAre("collapsed", "json", "pprof", "speedscope", "svg"));
+  EXPECT_THAT(export_formats(),
+              ElementsAre("chrometrace", "collapsed", "gecko", "html", "json", "pprof", "speedscope", "svg"));
 }
 
 TEST(Formats, AnErrorOfTheOutputEndsTheExport) {
@@ -183,6 +214,37 @@ TEST(Svg, EscapesNames) {
   EXPECT_THAT(svg, HasSubstr("/a&amp;b&quot;.py:50"));
   EXPECT_THAT(svg, HasSubstr("x\xEF\xBF\xBDy\xEF\xBF\xBD\xEF\xBF\xBD"));
   EXPECT_THAT(svg, Not(HasSubstr("<lambda>")));
+}
+
+TEST(Html, EscapesNames) {
+  test::MemoryEvents events;
+  events.mutable_session().mutable_target()->add_command("</title><script>alert(1)</script>");
+  test::parse_events(events,
+                     "thread 7 \"><img src=x>\n"
+                     "0 7 10 </script><b> (/a\" onclick=\"x.py:50);<!--<script> (x.py:1)\n");
+  std::string html = run(events, "html");
+  EXPECT_THAT(html, HasSubstr("&lt;/script&gt;&lt;b&gt;"));
+  for (std::string_view raw :
+       {"<b>", "</script><b>", "\" onclick=", "<!--", "<img", "alert(1)</script>", "<script>alert"})
+    EXPECT_THAT(html, Not(HasSubstr(raw)));
+}
+
+TEST(ThreadRuns, GiveUpWhatTheyMustAndKeepTheSums) {
+  constexpr int64_t kSamples = 1'000'100;
+  for (bool alternating : {false, true}) {
+    test::MemoryEvents events;
+    test::parse_events(events, "thread 7 MainThread\n0 7 1 a (a.py:1)\n1 7 1 b (a.py:1)\n");
+    std::vector<Sample> first = events.all();
+    for (int64_t i = 2; i < kSamples; ++i) {
+      Sample sample = first[alternating ? static_cast<size_t>(i % 2) : 0];
+      sample.time_ns = i * 1000;
+      events.add(sample);
+    }
+    std::string trace = run(events, "chrometrace");
+    // Neighbours that are merged, then stacks laid end to end.
+    EXPECT_LT(trace.size(), 2000u);
+    EXPECT_THAT(trace, HasSubstr(alternating ? "\"samples\": 500050" : "\"samples\": 1000098"));
+  }
 }
 
 TEST(Svg, FoldsWhatCannotBeSeen) {

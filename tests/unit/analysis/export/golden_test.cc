@@ -16,7 +16,7 @@ std::string run_export(const std::string& input, const std::string& command) {
     if (key == "weight")
       request.set_weight(value);
     else
-      test::apply_filter(*request.mutable_filter(), *request.mutable_tree(), key, value);
+      test::apply_word(request, key, value);
   }));
   std::string text;
   Status status = export_session(events, request, [&](std::string_view piece) {

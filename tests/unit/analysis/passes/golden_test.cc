@@ -19,7 +19,7 @@ std::string run_view(const std::string& input, const std::string& command) {
     else if (key == "limit")
       request.set_limit(static_cast<uint32_t>(std::stoul(value)));
     else
-      test::apply_filter(*request.mutable_filter(), *request.mutable_tree(), key, value);
+      test::apply_word(request, key, value);
   });
   Result<v1::ViewKind> kind = parse_view_kind(name);
   if (!kind) return "error: " + kind.error().message + "\n";

@@ -1,4 +1,4 @@
-// The style and the script of the flame graph, as this folder's flamegraph.css and flamegraph.js have them.
+// The styles and scripts of the flame graph and of the HTML page, as this folder's files have them.
 #pragma once
 
 #include <string_view>
@@ -7,5 +7,7 @@ namespace pycroscope {
 
 extern const std::string_view kFlameGraphStyle;
 extern const std::string_view kFlameGraphScript;
+extern const std::string_view kPageStyle;
+extern const std::string_view kPageScript;
 
 }  // namespace pycroscope
