@@ -93,6 +93,7 @@ Result<int> run_attach(const AttachOptions& options) {
   const auto on_update = [&](const v1::RecordingUpdate& update) {
     if (update.live()) {
       announce_ready(options.ready_fd, update.session().id());
+      caution(update.session().target().interpreter().caution());
       if (!options.quiet) hint(fmt::format("ready {}\n", update.session().id()));
     }
     if (progress && !update.finished()) progress->show(update);

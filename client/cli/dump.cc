@@ -95,6 +95,7 @@ Result<int> run_dump(const DumpCommandOptions& options) {
   request.set_executable(options.executable);
   request.set_locals(options.locals);
   PYC_TRY(const v1::DumpResponse dump, connection.call(&Connection::Api::Dump, request));
+  caution(dump.caution());
   for (const std::string& problem : dump.problems()) hint("warning: " + visible(problem) + "\n");
   if (options.json) return print_result(dump_json(dump));
   std::string text = title(options, dump);

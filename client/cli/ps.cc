@@ -55,15 +55,17 @@ Result<int> run_ps(const PsOptions& options) {
                {"MEMORY", Align::kRight},
                {"RECORDING"},
                {"COMMAND", Align::kLeft, Shrink::kEnd}});
-  std::set<std::string> refusals;
+  std::set<std::string> refusals, cautions;
   for (const v1::PythonProcess& process : answer.processes()) {
     if (!process.refused().empty()) refusals.insert(process.refused());
+    cautions.insert(process.caution());
     table.add({std::to_string(process.pid()), process.user(), process.python(), std::to_string(process.threads()),
                human_duration(process.cpu_ns()), human_bytes(process.rss_bytes()),
                process.recording().empty() ? "-" : process.recording(), command_of(process)});
   }
   PYC_CHECK(print(table.text(terminal_width())));
   for (const std::string& refusal : refusals) hint("not all of these can be recorded: " + visible(refusal) + "\n");
+  for (const std::string& sentence : cautions) caution(sentence);
   return 0;
 }
 

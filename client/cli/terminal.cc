@@ -85,6 +85,10 @@ bool output_closed() { return closed; }
 
 void hint(std::string_view text) { write_all(STDERR_FILENO, text); }
 
+void caution(const std::string& sentence) {
+  if (!sentence.empty()) hint(fmt::format("warning: {}\n", visible(sentence)));
+}
+
 void complain(std::string_view sentence) { hint(fmt::format("pycroscoped: {}\n", visible(sentence))); }
 
 void LiveArea::draw(std::string_view text) {

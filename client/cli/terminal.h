@@ -29,6 +29,8 @@ bool output_closed();
 
 // Progress, hints and warnings, to stderr; failures are ignored.
 void hint(std::string_view text);
+// A sentence of the service about what may be wrong, likewise; none when it is empty.
+void caution(const std::string& sentence);
 // The one sentence of a failure, to stderr: "pycroscoped: ...".
 void complain(std::string_view sentence);
 

@@ -47,6 +47,7 @@ Result<v1::DumpResponse> dump_stacks(const Process& process, const DumpOptions& 
   v1::DumpResponse response;
   response.set_pid(process.pid());
   response.set_python(python.version);
+  response.set_caution(python.caution);
   response.set_stopped_ns(std::chrono::nanoseconds(duration).count());
   fill_threads(*still, [&](pid_t tid) { return kernel_name(process, tid); }, response);
   return response;

@@ -49,6 +49,7 @@ Result<v1::DumpResponse> dump_core(const CoreFile& core, const std::string& exec
   v1::DumpResponse response;
   response.set_pid(core.notes().pid);
   response.set_python(python->version);
+  response.set_caution(python->caution);
   fill_threads(
       *still, [&](pid_t tid) { return tid == core.notes().pid ? printable_utf8(core.notes().program) : ""; }, response);
   for (const std::string& problem : problems_of(core, modules)) response.add_problems(problem);

@@ -56,6 +56,7 @@ Result<v1::Target> describe_target(const Process& process, const PythonRuntime* 
   v1::Interpreter& interpreter = *target.mutable_interpreter();
   interpreter.set_implementation("CPython");
   interpreter.set_version(python->version);
+  interpreter.set_caution(python->caution);
   interpreter.set_runtime_module(valid_utf8(python->runtime_module));
   interpreter.set_free_threaded(python->layout.free_threaded != 0);
   if (const auto executable = process.executable()) interpreter.set_executable(valid_utf8(*executable));

@@ -60,6 +60,7 @@ std::optional<v1::PythonProcess> describe(const Caller& caller, const PythonProc
   v1::PythonProcess row;
   row.set_pid(pid);
   row.set_python(python.version.text);
+  row.set_caution(python.version.caution);
   row.set_parent_pid(first_number<pid_t>(*status, "PPid"));
   row.set_uid(first_number<uid_t>(*status, "Uid"));
   row.set_user(user_name(row.uid()));

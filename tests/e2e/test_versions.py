@@ -19,7 +19,7 @@ def stacks_of(program, pid, seconds=2):
     output = program.run("attach", "-p", pid, "-d", seconds, "-r", 1000, "-q", "-f", "collapsed", "-o", "-")
     stacks = python_frames(collapsed(output.stdout))
     assert sum(stacks.values()) > 100, output.stdout
-    return stacks
+    return stacks, output.stderr
 
 
 def expect_right(stacks):
@@ -46,14 +46,21 @@ def claiming(interpreter: Interpreter, minor: int):
         copy.unlink()
 
 
-def test_later_version_is_tried(program):
+def test_later_version_is_tried_with_a_caution(either):
     trixie = next(i for i in wanted() if i.name == "trixie-3.13")
     if not is_there(trixie):
         pytest.skip(f"{trixie.name} is missing: run tests/interpreters.py fetch as root")
     environment = dict(os.environ, PYTHONHOME="/usr")
     with claiming(trixie, 99) as later, target(later, SCRIPT, env=environment) as alternator:
-        expect_right(stacks_of(program, alternator.pid))
-        assert program.json("dump", "-p", alternator.pid)["python"] == "3.99.0"
+        stacks, said = stacks_of(either, alternator.pid)
+        expect_right(stacks)
+        for stderr in (
+            either.run("attach", "-p", alternator.pid, "-d", 0.2).stderr,
+            either.run("dump", "-p", alternator.pid).stderr,
+            either.run("ps").stderr,
+        ):
+            assert "warning: Python 3.99.0 is not among the releases known here" in stderr, stderr
+        assert "warning: Python 3.99.0" in said
 
 
 @pytest.mark.parametrize("version", [version for version in TREES if version != "3.13"])
@@ -62,14 +69,14 @@ def test_jit_compiled_code_keeps_its_lines(version, program):
     if not is_there(interpreter):
         pytest.skip(f"{interpreter.name} is missing: run tests/interpreters.py fetch as root")
     with target(interpreter, SCRIPT, env=dict(os.environ, PYTHON_JIT="1")) as alternator:
-        expect_right(stacks_of(program, alternator.pid))
+        expect_right(stacks_of(program, alternator.pid)[0])
 
 
 def test_renamed_program(debian, program, tmp_path):
     copy = tmp_path / "application"
     shutil.copy(debian.executable, copy)
     with running([str(copy), str(TARGETS / SCRIPT)], env=dict(os.environ, PYTHONHOME="/usr")) as application:
-        expect_right(stacks_of(program, application.pid))
+        expect_right(stacks_of(program, application.pid)[0])
 
 
 def test_frozen_application(program, tmp_path):
@@ -80,13 +87,13 @@ def test_frozen_application(program, tmp_path):
     command = [os.environ["PYCROSCOPE_TEST_FROZEN"], str(copy), str(TARGETS / SCRIPT)]
     with running(command, env=dict(os.environ, PYTHONHOME="/usr")) as application:
         copy.unlink()
-        expect_right(stacks_of(program, application.pid))
+        expect_right(stacks_of(program, application.pid)[0])
 
 
 def test_virtual_environment(debian, program, tmp_path):
     subprocess.run([debian.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     with running([str(tmp_path / "venv/bin/python"), str(TARGETS / SCRIPT)]) as application:
-        expect_right(stacks_of(program, application.pid))
+        expect_right(stacks_of(program, application.pid)[0])
 
 
 def test_zip_application(debian, program, tmp_path):
@@ -94,6 +101,6 @@ def test_zip_application(debian, program, tmp_path):
     shutil.copy(TARGETS / SCRIPT, tmp_path / "source")
     zipapp.create_archive(tmp_path / "source", tmp_path / "application.pyz", main="alternate:main")
     with running([debian.executable, str(tmp_path / "application.pyz")]) as application:
-        stacks = stacks_of(program, application.pid)
+        stacks, _ = stacks_of(program, application.pid)
     own = {frame.file for stack in stacks for frame in stack if frame.function == "leaf_a"}
     assert own == {f"{tmp_path}/application.pyz/{SCRIPT}"}
