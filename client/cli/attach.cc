@@ -74,6 +74,15 @@ Result<int> report_and_suggest(const AttachOptions& options, const Connection& c
   return 0;
 }
 
+void announce(const AttachOptions& options, const v1::Session& session) {
+  if (options.record.sampler.empty() && session.config().sampler() == "reads") {
+    hint(
+        "sampling by reading memory from outside, because eBPF cannot be used (`pycroscoped doctor` says why): less "
+        "exact; run it as root or through the service for eBPF\n");
+  }
+  hint(fmt::format("ready {}\n", session.id()));
+}
+
 Result<int> run_attach(const AttachOptions& options) {
   PYC_CHECK(require_pid(options.record.pid, "attach"));
   PYC_CHECK(check_ready_fd(options.ready_fd));
@@ -94,7 +103,7 @@ Result<int> run_attach(const AttachOptions& options) {
     if (update.live()) {
       announce_ready(options.ready_fd, update.session().id());
       caution(update.session().target().interpreter().caution());
-      if (!options.quiet) hint(fmt::format("ready {}\n", update.session().id()));
+      if (!options.quiet) announce(options, update.session());
     }
     if (progress && !update.finished()) progress->show(update);
   };

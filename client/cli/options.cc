@@ -65,6 +65,10 @@ void add_record_options(CLI::App& app, RecordOptions& options) {
   add_value(app, "--mode", options.mode, parse_mode, "MODE",
             "What is sampled: cpu, the time on a CPU (default); wall, the waiting too; gil, whoever holds the GIL");
   app.add_flag_callback("-g,--gil", [&options] { options.mode = v1::SAMPLE_MODE_GIL; }, "Short for --mode gil");
+  app.add_option("--sampler", options.sampler,
+                 "How: ebpf, in the kernel, exact, needs root or the service; reads, of memory, less exact, works for "
+                 "your own processes (default: ebpf where it works)")
+      ->type_name("NAME");
 }
 
 void add_filter_options(CLI::App& app, FilterOptions& options) {

@@ -52,6 +52,7 @@ struct RecordOptions {
   int32_t pid = 0;  // not among the options below
   double rate_hz = 100;
   v1::SampleMode mode = v1::SAMPLE_MODE_CPU;
+  std::string sampler;  // empty: the best that works
   std::optional<std::chrono::nanoseconds> duration;
   std::string name;
 };

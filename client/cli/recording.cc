@@ -24,6 +24,7 @@ v1::AttachRequest make_attach_request(const RecordOptions& options) {
   request.set_pid(options.pid);
   request.set_name(options.name);
   request.mutable_config()->set_mode(options.mode);
+  request.mutable_config()->set_sampler(options.sampler);
   request.mutable_config()->set_rate_hz(options.rate_hz);
   if (options.duration) {
     *request.mutable_config()->mutable_duration() = TimeUtil::NanosecondsToDuration(options.duration->count());

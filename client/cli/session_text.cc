@@ -127,6 +127,7 @@ std::string session_line(const v1::Session& session) {
   result += fmt::format(
       ", {} at {} Hz", session.config().mode() == v1::SAMPLE_MODE_CPU ? "CPU time" : mode_name(session.config().mode()),
       session.config().rate_hz());
+  if (session.config().sampler() == "reads") result += ", by reads from outside";
   return visible(result);
 }
 

@@ -1,5 +1,8 @@
 #include "daemon/collect/kernel_errors.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstdlib>
 
 namespace pycroscope {
@@ -22,6 +25,13 @@ const KernelError& kernel_error(pyc_error id) {
   for (const KernelError& error : kErrors)
     if (error.id == id) return error;
   std::abort();  // not an error's id: our own mistake
+}
+
+std::string explain_errors(uint64_t attempts, std::span<const uint64_t, PYC_ERROR_COUNT> errors) {
+  const auto worst = std::max_element(errors.begin() + PYC_OK + 1, errors.end());
+  if (*worst == 0) return {};
+  return fmt::format("no stack could be read in {} attempts: {}", attempts,
+                     kernel_error(static_cast<pyc_error>(worst - errors.begin())).sentence);
 }
 
 }  // namespace pycroscope

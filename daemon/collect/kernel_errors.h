@@ -1,6 +1,9 @@
 // What the kernel side's error ids mean.
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "bpf/include/records.h"
@@ -16,5 +19,8 @@ struct KernelError {
 
 // For every id but PYC_OK.
 const KernelError& kernel_error(pyc_error id);
+
+// How often stacks could not be read, and why mostly; empty when all could be. `errors` by enum pyc_error.
+std::string explain_errors(uint64_t attempts, std::span<const uint64_t, PYC_ERROR_COUNT> errors);
 
 }  // namespace pycroscope

@@ -47,14 +47,7 @@ class KernelSource : public StackSource {
     return begin_ns < origin ? origin : begin_ns + period - (begin_ns - origin) % period;
   }
 
-  std::string explain_failures() const override {
-    int worst = PYC_OK;
-    for (int id = PYC_OK + 1; id < PYC_ERROR_COUNT; ++id)
-      if (counted_.errors[id] > counted_.errors[worst]) worst = id;
-    if (worst == PYC_OK) return {};
-    return fmt::format("no stack could be read in {} attempts: {}", counted_.ticks,
-                       kernel_error(static_cast<pyc_error>(worst)).sentence);
-  }
+  std::string explain_failures() const override { return explain_errors(counted_.ticks, counted_.errors); }
 
  protected:
   // Losses that the kernel side counted since the last call.

@@ -10,7 +10,9 @@ constexpr uint64_t kKernelHalf = uint64_t{1} << 63;
 // An address that is in no map is looked up again after this; code may come and go, but not that fast.
 constexpr int64_t kMapsPauseNs = 1'000'000'000;
 
-std::string place_of(const MapEntry* map) {
+std::string place_of(uint64_t ip, const MapEntry* map) {
+  if (ip == 0) return "[unknown]";
+  if (ip >= kKernelHalf) return "[kernel]";
   if (!map || map->path.empty()) return "[anonymous]";
   return map->path.substr(map->path.rfind('/') + 1);
 }
@@ -26,13 +28,12 @@ const MapEntry* NativePlaces::find(uint64_t ip) const {
 
 StackId NativePlaces::intern(uint64_t ip, int64_t now_ns, Symbols& symbols) {
   const MapEntry* map = find(ip);
-  if (!map && ip < kKernelHalf && (maps_.empty() || now_ns - maps_read_ns_ > kMapsPauseNs)) {
+  if (!map && ip != 0 && ip < kKernelHalf && (maps_.empty() || now_ns - maps_read_ns_ > kMapsPauseNs)) {
     if (auto maps = read_maps(process_)) maps_ = *std::move(maps);
     maps_read_ns_ = now_ns;
     map = find(ip);
   }
-  const std::string place = ip >= kKernelHalf ? "[kernel]" : place_of(map);
-  const FileId file = symbols.intern_file(symbols.intern_string(place));
+  const FileId file = symbols.intern_file(symbols.intern_string(place_of(ip, map)));
   const FunctionId function = symbols.intern_function(
       {.name = symbols.intern_string("[no Python]"), .file = file, .first_line = 0, .kind = v1::FRAME_KIND_NATIVE});
   return symbols.intern_stack({}, symbols.intern_location({.function = function}));

@@ -15,7 +15,8 @@ class NativePlaces {
  public:
   explicit NativePlaces(const Process& process) : process_(process) {}
 
-  // A stack of one native frame, "[no Python]" in the module at `ip`: its base name, "[anonymous]" or "[kernel]".
+  // A stack of one native frame, "[no Python]" in the module at `ip`: its base name, "[anonymous]", "[kernel]", or
+  // "[unknown]" where `ip` is 0.
   StackId intern(uint64_t ip, int64_t now_ns, Symbols& symbols);
 
  private:

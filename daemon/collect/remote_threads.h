@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "daemon/python/interpreter.h"
 #include "daemon/target/process.h"
@@ -29,12 +30,18 @@ class RemoteThreads {
   // a thread that is not known, but less and less often for one that has no Python. Fails with kMemory when the lists,
   // which change all the time, could not be read.
   Result<std::optional<RemoteThread>> find(pid_t tid);
+  // The other way round. Nothing: not a thread state that was there at the last look.
+  std::optional<pid_t> tid_of(RemoteAddress tstate);
+  // A thread state of each interpreter that has any.
+  const std::vector<RemoteAddress>& one_of_each_interpreter();
   // Whether `thread` is still linked and still that of its thread: a freed one is not. Reads through `memory`.
   bool holds(const TargetMemory& memory, const RemoteThread& thread) const;
   // What is known of thread `tid` is not true any more.
   void forget(pid_t tid);
 
  private:
+  // Reads the lists of all interpreters, unless that was done a moment ago.
+  Status look_again();
   Status look();
   // What the target calls its thread `tid`: another number where it has a pid namespace of its own.
   uint64_t own_tid(pid_t tid);
@@ -47,11 +54,14 @@ class RemoteThreads {
   std::unordered_map<uint64_t, RemoteThread> by_own_tid_;
   std::unordered_map<pid_t, uint64_t> own_tids_;
   std::optional<std::unordered_set<uint64_t>> all_own_tids_;  // of one look
+  std::unordered_map<uint64_t, uint64_t> own_tid_of_;         // by thread state
+  std::vector<RemoteAddress> one_of_each_;
   struct Missing {
     int64_t next_look_ns = 0;
     int64_t pause_ns = 0;
   };
   std::unordered_map<pid_t, Missing> missing_;
+  int64_t looked_ns_ = 0;
 };
 
 }  // namespace pycroscope

@@ -28,6 +28,27 @@ bool is_complete(const Result<PythonThread>& thread) {
 
 }  // namespace
 
+void RemoteStack::reset(pid_t pid, pid_t tid) {
+  sample = {};
+  sample.type = PYC_RECORD_SAMPLE;
+  sample.flags = PYC_SAMPLE_NO_PYTHON;
+  sample.tgid = static_cast<uint32_t>(pid);
+  sample.tid = static_cast<uint32_t>(tid);
+  sample.wait_syscall = PYC_NO_SYSCALL;
+  frames.clear();
+  gil.reset();
+}
+
+void RemoteStack::describe_wait(const ThreadState& state) {
+  sample.flags |= PYC_SAMPLE_WAITED;
+  if (state.runs) sample.flags |= PYC_SAMPLE_RUNNABLE;
+  sample.wait_syscall = state.syscall.value_or(PYC_NO_SYSCALL);
+  sample.wait_argument = state.argument;
+  const bool needs_gil = gil && gil->contains(RemoteAddress(state.argument));
+  if (state.syscall == PYC_SYSCALL_FUTEX && needs_gil) sample.flags |= PYC_SAMPLE_WAITS_FOR_GIL;
+  if ((sample.flags & PYC_SAMPLE_NO_PYTHON) != 0) sample.user_ip = state.instruction;
+}
+
 RemoteWalker::RemoteWalker(const Process& process, const TargetMemory& memory, const PythonRuntime& python)
     : memory_(memory),
       python_(python),
@@ -42,14 +63,24 @@ void RemoteWalker::forget(pid_t tid) {
   habits_.erase(tid);
 }
 
+std::vector<pid_t> RemoteWalker::gil_holders() {
+  std::vector<pid_t> holders;
+  for (const RemoteAddress tstate : threads_.one_of_each_interpreter()) {
+    const auto gil = read_gil_of(memory_, python_, tstate);
+    const auto holder = gil && gil->holder ? threads_.tid_of(gil->holder) : std::nullopt;
+    if (holder) holders.push_back(*holder);
+  }
+  return holders;
+}
+
 void RemoteWalker::capture(const Habits& habits) {
   first_.restart(habits.stack.expected());
   second_.restart(habits.stack.expected());
   rest_.restart(habits.rest.expected());
   ranges_.clear();
-  for (PageSnapshot* snapshot : {&first_, &second_, &rest_}) snapshot->expect(ranges_);
+  for (MemorySnapshot* snapshot : {&first_, &second_, &rest_}) snapshot->expect(ranges_);
   const bool captured = memory_.read_ranges(ranges_).has_value();
-  for (PageSnapshot* snapshot : {&first_, &second_, &rest_}) {
+  for (MemorySnapshot* snapshot : {&first_, &second_, &rest_}) {
     if (captured)
       snapshot->capture();
     else
@@ -129,14 +160,7 @@ void RemoteWalker::visit_codes(const RecordVisitor& visit, const RemoteStack& st
 }
 
 pyc_error RemoteWalker::walk(pid_t tid, const RecordVisitor& visit, RemoteStack& stack) {
-  stack.sample = {};
-  stack.sample.type = PYC_RECORD_SAMPLE;
-  stack.sample.flags = PYC_SAMPLE_NO_PYTHON;
-  stack.sample.tgid = static_cast<uint32_t>(pid_);
-  stack.sample.tid = static_cast<uint32_t>(tid);
-  stack.sample.wait_syscall = PYC_NO_SYSCALL;
-  stack.frames.clear();
-  stack.gil.reset();
+  stack.reset(pid_, tid);
   for (int i = 0; i < kAttempts; ++i) {
     const auto thread = threads_.find(tid);
     if (!thread) return PYC_ERROR_THREAD_LIST;

@@ -17,8 +17,9 @@
 #include "daemon/python/frames.h"
 #include "daemon/python/gil.h"
 #include "daemon/python/interpreter.h"
-#include "daemon/target/page_snapshot.h"
+#include "daemon/target/memory_snapshot.h"
 #include "daemon/target/process.h"
+#include "daemon/target/thread_files.h"
 
 namespace pycroscope {
 
@@ -26,6 +27,11 @@ struct RemoteStack {
   pyc_sample sample{};            // complete but for times, the instruction and what the thread waits for
   std::vector<pyc_frame> frames;  // leaf first, sample.frame_count of them
   std::optional<GilState> gil;    // that the thread needs, where it could be read
+
+  // A stack without Python frames.
+  void reset(pid_t pid, pid_t tid);
+  // The thread waits as `state` says.
+  void describe_wait(const ThreadState& state);
 };
 
 // One owner thread. What it is given must outlive it.
@@ -36,12 +42,14 @@ class RemoteWalker {
   // Why there is no stack, or PYC_OK. `visit` gets a PYC_RECORD_CODE for each code object that comes for the first
   // time. A thread without Python frames has an empty stack with PYC_SAMPLE_NO_PYTHON.
   pyc_error walk(pid_t tid, const RecordVisitor& visit, RemoteStack& stack);
+  // The threads that hold a GIL: at most one for each.
+  std::vector<pid_t> gil_holders();
   // The thread has ended.
   void forget(pid_t tid);
 
  private:
   struct Habits {
-    PageHabit stack, rest;
+    ReadHabit stack, rest;
   };
   struct Identified {
     uint64_t identity;
@@ -62,8 +70,8 @@ class RemoteWalker {
   const pid_t pid_;
   RemoteThreads threads_;
   std::unordered_map<pid_t, Habits> habits_;
-  PageSnapshot first_, second_;  // of what a stack consists of
-  PageSnapshot rest_;            // of what it leads to
+  MemorySnapshot first_, second_;  // of what a stack consists of
+  MemorySnapshot rest_;            // of what it leads to
   std::vector<TargetMemory::Range> ranges_;
   // Of the last attempt:
   pyc_error error_ = PYC_OK;

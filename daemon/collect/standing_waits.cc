@@ -9,18 +9,6 @@
 #include "daemon/target/thread_files.h"
 
 namespace pycroscope {
-namespace {
-
-void describe(const ThreadState& state, const std::optional<GilState>& gil, pyc_sample& sample) {
-  sample.flags |= PYC_SAMPLE_WAITED;
-  sample.wait_syscall = state.syscall.value_or(PYC_NO_SYSCALL);
-  sample.wait_argument = state.argument;
-  const bool needs_gil = gil && gil->contains(RemoteAddress(state.argument));
-  if (state.syscall == PYC_SYSCALL_FUTEX && needs_gil) sample.flags |= PYC_SAMPLE_WAITS_FOR_GIL;
-  if ((sample.flags & PYC_SAMPLE_NO_PYTHON) != 0) sample.user_ip = state.instruction;
-}
-
-}  // namespace
 
 void read_standing_waits(const Process& process, const PythonRuntime& python, const RecordVisitor& visit,
                          const std::function<void(const pyc_wait&)>& found) {
@@ -34,10 +22,10 @@ void read_standing_waits(const Process& process, const PythonRuntime& python, co
     if (!state || state->runs) continue;
     const auto now = static_cast<uint64_t>(monotonic_ns());
     if (walker.walk(tid, visit, stack) != PYC_OK || stack.frames.size() > PYC_MAX_FRAMES) continue;
+    stack.describe_wait(*state);
     *wait = {};
     wait->sample = stack.sample;
     wait->sample.wait_begin_ns = now;
-    describe(*state, stack.gil, wait->sample);
     std::ranges::copy(stack.frames, wait->frames);
     found(*wait);
   }

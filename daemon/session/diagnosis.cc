@@ -15,8 +15,11 @@
 #include <string_view>
 
 #include "daemon/os/file.h"
+#include "daemon/os/yama.h"
 #include "daemon/python/interpreter.h"
+#include "daemon/session/choose_source.h"
 #include "daemon/session/permission.h"
+#include "daemon/session/recording_config.h"
 #include "daemon/target/live_memory.h"
 #include "daemon/target/proc_text.h"
 #include "daemon/target/process.h"
@@ -44,16 +47,16 @@ void check_kernel(v1::DiagnoseResponse& response) {
   const bool known = std::sscanf(names.release, "%d.%d", &major, &minor) == 2;
   // 5.8 brought the BPF ring buffer, CAP_BPF and CAP_PERFMON.
   const bool recent = known && (major > 5 || (major == 5 && minor >= 8));
-  add(response, "kernel", recent ? v1::Check::OUTCOME_OK : v1::Check::OUTCOME_FAILED,
+  add(response, "kernel", recent ? v1::Check::OUTCOME_OK : v1::Check::OUTCOME_LIMITED,
       fmt::format("this is Linux {} on {}", names.release, names.machine),
-      recent ? "" : "sampling needs Linux 5.8 or later: use a newer kernel");
+      recent ? "" : "sampling in the kernel needs Linux 5.8 or later: use a newer one");
 }
 
 void check_btf(v1::DiagnoseResponse& response) {
   if (::access(kBtf, R_OK) == 0) {
     return add(response, "btf", v1::Check::OUTCOME_OK, fmt::format("the kernel describes its types in {}", kBtf));
   }
-  add(response, "btf", v1::Check::OUTCOME_FAILED, fmt::format("{} is missing: {}", kBtf, errno_text(errno)),
+  add(response, "btf", v1::Check::OUTCOME_LIMITED, fmt::format("{} is missing: {}", kBtf, errno_text(errno)),
       "use a kernel built with CONFIG_DEBUG_INFO_BTF, as all large distributions do");
 }
 
@@ -64,8 +67,8 @@ struct Capability {
   v1::Check::Outcome without;
 };
 constexpr Capability kCapabilities[] = {
-    {CAP_BPF, "CAP_BPF", "load the sampler into the kernel", v1::Check::OUTCOME_FAILED},
-    {CAP_PERFMON, "CAP_PERFMON", "take samples", v1::Check::OUTCOME_FAILED},
+    {CAP_BPF, "CAP_BPF", "load the sampler into the kernel", v1::Check::OUTCOME_LIMITED},
+    {CAP_PERFMON, "CAP_PERFMON", "take samples in the kernel", v1::Check::OUTCOME_LIMITED},
     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "read other processes and dump their stacks", v1::Check::OUTCOME_LIMITED},
     {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "reach the files of other users' processes",
      v1::Check::OUTCOME_LIMITED},
@@ -81,11 +84,26 @@ void check_capabilities(v1::DiagnoseResponse& response) {
   }
 }
 
+// The same in one line: which sampler a recording takes, by trying it.
+void check_sampling(v1::DiagnoseResponse& response) {
+  v1::RecordingConfig config;
+  config.set_mode(v1::SAMPLE_MODE_CPU);
+  config.set_rate_hz(kDefaultRate);
+  config.set_sampler(std::string(kEbpfSampler));
+  const auto source = choose_source(config, nullptr);
+  if (source)
+    return add(response, "sampling", v1::Check::OUTCOME_OK, "recordings sample in the kernel (eBPF), which is exact");
+  add(response, "sampling", v1::Check::OUTCOME_LIMITED,
+      "recordings of your own processes read their memory from outside, which is less exact; eBPF fails: " +
+          source.error().message,
+      kRunAsRoot);
+}
+
 // Tries it in earnest: a kernel or a container may refuse what the capabilities promise.
 void check_bpf(v1::DiagnoseResponse& response) {
   const auto check = [&](std::string_view name, int outcome, std::string_view what) {
     if (outcome == 1) return add(response, name, v1::Check::OUTCOME_OK, fmt::format("{} can be used", what));
-    add(response, name, v1::Check::OUTCOME_FAILED,
+    add(response, name, v1::Check::OUTCOME_LIMITED,
         fmt::format("{} cannot be used{}", what, outcome < 0 ? ": " + errno_text(-outcome) : ""),
         "run it with sudo; in a container, allow bpf() and perf_event_open() or run the service on the host");
   };
@@ -107,19 +125,23 @@ void check_settings(v1::DiagnoseResponse& response) {
         fmt::format("kernel.perf_event_paranoid is {}{}", *paranoid, root ? ", which does not bind root" : ""),
         fine ? "" : kRunAsRoot);
   } else {
-    add(response, "perf_event_paranoid", v1::Check::OUTCOME_FAILED, "this kernel has no perf events",
+    add(response, "perf_event_paranoid", v1::Check::OUTCOME_LIMITED, "this kernel has no perf events",
         "use a kernel built with CONFIG_PERF_EVENTS");
   }
-  if (const auto scope = kernel_setting("/proc/sys/kernel/yama/ptrace_scope")) {
-    const bool fine = *scope == 0 || (root && *scope < 3);
-    add(response, "ptrace_scope", fine ? v1::Check::OUTCOME_OK : v1::Check::OUTCOME_LIMITED,
-        fmt::format("kernel.yama.ptrace_scope is {}{}", *scope, root && *scope < 3 ? ", which does not bind root" : ""),
-        fine         ? ""
-        : *scope < 3 ? kRunAsRoot
-                     : "`dump` needs ptrace: boot with a ptrace_scope below 3");
-  } else {
-    add(response, "ptrace_scope", v1::Check::OUTCOME_OK, "this kernel puts no further limits on ptrace (no Yama)");
-  }
+}
+
+// Without it neither sampler works.
+void check_ptrace_scope(v1::DiagnoseResponse& response) {
+  const auto scope = ptrace_scope();
+  if (!scope)
+    return add(response, "ptrace_scope", v1::Check::OUTCOME_OK, "this kernel limits ptrace no further (no Yama)");
+  const std::string_view limit = ptrace_scope_limit(*scope, ::geteuid() == 0);
+  if (limit.empty())
+    return add(response, "ptrace_scope", v1::Check::OUTCOME_OK,
+               fmt::format("kernel.yama.ptrace_scope is {}, which does not bind this process", *scope));
+  const size_t colon = limit.find(": ");
+  add(response, "ptrace_scope", *scope == 1 ? v1::Check::OUTCOME_LIMITED : v1::Check::OUTCOME_FAILED,
+      limit.substr(0, colon), limit.substr(colon + 2));
 }
 
 }  // namespace
@@ -130,6 +152,8 @@ void check_machine(v1::DiagnoseResponse& response) {
   check_capabilities(response);
   check_bpf(response);
   check_settings(response);
+  check_ptrace_scope(response);
+  check_sampling(response);
 }
 
 void check_store(const std::filesystem::path& directory, v1::DiagnoseResponse& response) {

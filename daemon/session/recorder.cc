@@ -7,8 +7,8 @@
 #include <array>
 #include <utility>
 
-#include "daemon/collect/kernel_source.h"
 #include "daemon/os/clock.h"
+#include "daemon/session/choose_source.h"
 #include "daemon/session/host_info.h"
 #include "daemon/session/metadata.h"
 #include "daemon/session/permission.h"
@@ -70,13 +70,13 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
   if (!target) return attach_failure(process, std::move(target).error());
 
   // The dear parts come before the session begins.
-  PYC_TRY(std::unique_ptr<Sampler> sampler, load_sampler(config, samplers.take()));
-  PYC_TRY(std::unique_ptr<StackSource> source, start_kernel_source(config, std::move(sampler)));
+  PYC_TRY(ChosenSource chosen, choose_source(config, samplers.take()));
   v1::Session session = new_session(*std::move(target), request, config);
+  session.mutable_config()->set_sampler(std::string(chosen.sampler));
   PYC_TRY(std::unique_ptr<SessionWriter> writer, store.create(std::move(session), caller.session_owner));
   std::unique_ptr<Recorder> recorder(
       new Recorder(store, caller, std::move(process), std::move(python), requested_ns, std::move(writer)));
-  if (Status started = recorder->start(std::move(source)); !started) {
+  if (Status started = recorder->start(std::move(chosen.source)); !started) {
     auto failure = attach_failure(*recorder->process_, std::move(started).error());
     recorder->discard();
     return failure;

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
+#include "daemon/session/choose_source.h"
+
 namespace pycroscope {
 namespace {
 
 using google::protobuf::util::TimeUtil;
-
-constexpr std::string_view kSampler = "ebpf";
 
 }  // namespace
 
@@ -29,10 +29,9 @@ Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
   if (config.has_duration() && duration_of(config) <= std::chrono::nanoseconds::zero()) {
     return fail(ErrorCode::kInvalid, "the duration must be greater than zero: leave it out to record until stopped");
   }
-  if (config.sampler().empty()) config.set_sampler(std::string(kSampler));
-  if (config.sampler() != kSampler) {
-    return fail(ErrorCode::kInvalid,
-                fmt::format("there is no sampler \"{}\": leave it out or choose ebpf", config.sampler()));
+  if (!config.sampler().empty() && config.sampler() != kEbpfSampler && config.sampler() != kReadSampler) {
+    return fail(ErrorCode::kInvalid, fmt::format("there is no sampler \"{}\": leave it out or choose {} or {}",
+                                                 config.sampler(), kEbpfSampler, kReadSampler));
   }
   return config;
 }

@@ -12,7 +12,7 @@ inline constexpr double kDefaultRate = 100;
 inline constexpr double kMinRate = 1;
 inline constexpr double kMaxRate = 10'000;
 
-// `asked` with the defaults filled in (mode cpu, 100 Hz, sampler ebpf). kInvalid with a sentence that says what is
+// `asked` with the defaults filled in (mode cpu, 100 Hz). kInvalid with a sentence that says what is
 // possible.
 Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked);
 

@@ -1,13 +1,17 @@
 #include "daemon/target/live_memory.h"
 
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "daemon/os/yama.h"
 
 namespace pycroscope {
 namespace {
@@ -17,15 +21,18 @@ iovec remote_iovec(RemoteAddress address, size_t size) {
   return {reinterpret_cast<void*>(static_cast<uintptr_t>(address.address())), size};
 }
 
+std::string why_refused() {
+  const std::string_view limit = ptrace_scope_limit(ptrace_scope().value_or(0), ::geteuid() == 0);
+  return limit.empty() ? "run as root, or give pycroscoped CAP_SYS_PTRACE" : std::string(limit);
+}
+
 std::unexpected<Error> read_failure(pid_t pid, int error) {
   const std::string process = "process " + std::to_string(pid);
   switch (error) {
     case ESRCH:
       return fail(ErrorCode::kTargetGone, process + " has ended");
     case EPERM:
-      return fail(ErrorCode::kNotPermitted,
-                  "not permitted to read the memory of " + process +
-                      ": run as root, or give pycroscoped CAP_SYS_PTRACE, or see kernel.yama.ptrace_scope");
+      return fail(ErrorCode::kNotPermitted, "not permitted to read the memory of " + process + ": " + why_refused());
     default:
       return fail(ErrorCode::kMemory, process + ": " + std::strerror(error));
   }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string_view>
@@ -14,8 +15,7 @@
 namespace pycroscope {
 namespace {
 
-// Room for a line of stat; the others are shorter.
-using Line = std::array<char, 1024>;
+using Line = std::array<char, 512>;
 
 // Nothing when the thread has ended.
 std::optional<std::string_view> read_line(const Fd& fd, Line& line) {
@@ -57,20 +57,21 @@ std::vector<pid_t> thread_ids(pid_t pid) {
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(fmt::format("/proc/{}/task", pid).c_str()), ::closedir);
   while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr)
     if (const auto tid = parse_number<pid_t>(entry->d_name)) ids.push_back(*tid);
+  std::ranges::sort(ids);
   return ids;
 }
 
 Result<ThreadFiles> ThreadFiles::open(pid_t pid, pid_t tid) {
   const std::string task = fmt::format("/proc/{}/task/{}/", pid, tid);
   auto schedstat = open_for_reading(task + "schedstat");
-  if (!schedstat && schedstat.error().code == ErrorCode::kNotFound)
-    return fail(ErrorCode::kTargetGone, fmt::format("thread {} has ended", tid));
-  if (!schedstat) return std::unexpected(std::move(schedstat).error());
   auto syscall = open_for_reading(task + "syscall");
-  Line line;
-  if (syscall && read_line(*syscall, line)) return ThreadFiles(*std::move(schedstat), *std::move(syscall), Fd());
-  PYC_TRY(Fd stat, open_for_reading(task + "stat"));
-  return ThreadFiles(*std::move(schedstat), Fd(), std::move(stat));
+  for (const auto* file : {&schedstat, &syscall}) {
+    if (*file) continue;
+    const bool gone = file->error().code == ErrorCode::kNotFound;
+    return gone ? fail(ErrorCode::kTargetGone, fmt::format("thread {} has ended", tid))
+                : std::unexpected(file->error());
+  }
+  return ThreadFiles(*std::move(schedstat), *std::move(syscall));
 }
 
 std::optional<ThreadTimes> ThreadFiles::times() const {
@@ -86,14 +87,8 @@ std::optional<ThreadTimes> ThreadFiles::times() const {
 
 std::optional<ThreadState> ThreadFiles::state() const {
   Line buffer;
-  if (syscall_) {
-    const auto line = read_line(syscall_, buffer);
-    return line ? std::optional(parse_syscall(*line)) : std::nullopt;
-  }
-  const auto line = read_line(stat_, buffer);
-  const auto stat = line ? parse_stat(*line) : std::nullopt;
-  if (!stat || stat->state == 'Z' || stat->state == 'X') return std::nullopt;
-  return ThreadState{.runs = stat->state == 'R', .syscall = std::nullopt};
+  const auto line = read_line(syscall_, buffer);
+  return line ? std::optional(parse_syscall(*line)) : std::nullopt;
 }
 
 }  // namespace pycroscope

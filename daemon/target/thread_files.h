@@ -13,7 +13,7 @@
 
 namespace pycroscope {
 
-// The threads of a process; empty when it has ended.
+// The threads of a process, in order; empty when it has ended.
 std::vector<pid_t> thread_ids(pid_t pid);
 
 struct ThreadTimes {
@@ -32,7 +32,8 @@ struct ThreadState {
 // One owner thread.
 class ThreadFiles {
  public:
-  // kTargetGone when there is no such thread.
+  // kTargetGone: there is no such thread; kNotPermitted: whose memory we may not read, of that we may not know what it
+  // waits for either.
   static Result<ThreadFiles> open(pid_t pid, pid_t tid);
 
   // Nothing: the thread has ended.
@@ -40,11 +41,9 @@ class ThreadFiles {
   std::optional<ThreadState> state() const;
 
  private:
-  ThreadFiles(Fd schedstat, Fd syscall, Fd stat)
-      : schedstat_(std::move(schedstat)), syscall_(std::move(syscall)), stat_(std::move(stat)) {}
+  ThreadFiles(Fd schedstat, Fd syscall) : schedstat_(std::move(schedstat)), syscall_(std::move(syscall)) {}
   Fd schedstat_;
-  Fd syscall_;  // none where the kernel does not let us
-  Fd stat_;     // instead
+  Fd syscall_;
 };
 
 }  // namespace pycroscope

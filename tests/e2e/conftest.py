@@ -30,6 +30,12 @@ def debian():
     return DEBIAN
 
 
+@pytest.fixture(params=["ebpf", "reads"])
+def sampler(request) -> str:
+    """Both ways of sampling."""
+    return request.param
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     return tmp_path / "store"

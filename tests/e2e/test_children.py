@@ -15,11 +15,11 @@ def child_samples(program) -> dict[int, int]:
     return counts
 
 
-def record_children(program, interpreter, count: int, how: str) -> int:
+def record_children(program, interpreter, count: int, how: str, *options: str) -> int:
     """Returns the parent's pid."""
     with target(interpreter, "many_children.py", str(count), how) as parent:
         recorder = subprocess.Popen(
-            program.command("attach", "-p", parent.pid, "-s", "-r", 1000, "-q", "--ready-fd", "1"),
+            program.command("attach", "-p", parent.pid, "-s", "-r", 1000, "-q", "--ready-fd", "1", *options),
             env=program.environment(),
             stdout=subprocess.PIPE,
         )

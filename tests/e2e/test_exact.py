@@ -11,12 +11,12 @@ SAMPLES = 100_000
 pytestmark = pytest.mark.timeout(400)
 
 
-def record(program, pid, samples, rate=10_000):
+def record(program, pid, samples, sampler, rate=10_000):
     """Stacks of at least `samples` samples, and the loss of all recordings."""
     stacks, loss = collections.Counter(), collections.Counter()
     for attempt in range(30):
         name = f"exact-{attempt}"
-        program.run("attach", "-p", pid, "-d", "4", "-r", rate, "--name", name, "-q")
+        program.run("attach", "-p", pid, "-d", "4", "-r", rate, "--name", name, "-q", "--sampler", sampler)
         exported = program.run("export", name, "-f", "collapsed", "--weight", "samples", "-o", "-").stdout
         stacks += collapsed(exported)
         report = program.json("report", name, "--view", "threads")["loss"]
@@ -29,20 +29,23 @@ def record(program, pid, samples, rate=10_000):
     return stacks, loss
 
 
-def test_alternating_call_chains_never_mix(interpreter, program):
+def test_alternating_call_chains_never_mix(interpreter, program, sampler):
     with target(interpreter, "alternate.py") as alternator:
-        stacks, loss = record(program, alternator.pid, SAMPLES)
+        stacks, loss = record(program, alternator.pid, SAMPLES, sampler)
     wrong = {stack: why for stack in stacks if (why := impossible(stack, "alternate.py"))}
-    assert not wrong, f"{sum(stacks[stack] for stack in wrong)} impossible of {sum(stacks.values())}: {wrong}"
-    print(loss)
-    assert loss["lost"] <= 0.01 * (loss["recorded"] + loss["lost"]), loss
+    count = sum(stacks[stack] for stack in wrong)
+    print(f"{count} impossible of {sum(stacks.values())}", loss)
+    # Reads from outside see a target that moves: what changes faster than two of them is discarded.
+    may_be_wrong, may_be_lost = {"ebpf": (0, 0.01), "reads": (0.0001, 0.15)}[sampler]
+    assert count <= may_be_wrong * sum(stacks.values()), wrong
+    assert loss["lost"] <= may_be_lost * (loss["recorded"] + loss["lost"]), loss
     leaves = {stack[-1].function for stack in stacks}
     assert leaves >= {"leaf_a", "leaf_b", "middle_a", "middle_b", "outer_a", "outer_b", "main"}
 
 
-def test_dropped_functions_never_lend_their_names(interpreter, program):
+def test_dropped_functions_never_lend_their_names(interpreter, program, sampler):
     with target(interpreter, "make_functions.py") as maker:
-        stacks, loss = record(program, maker.pid, 20_000)
+        stacks, loss = record(program, maker.pid, 20_000, sampler)
     made = 0
     for stack, weight in python_frames(stacks).items():
         for caller, frame in itertools.pairwise(stack):

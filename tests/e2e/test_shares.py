@@ -8,10 +8,10 @@ from program import call_lines, collapsed, function_lines, python_frames, target
 SHARES = {"burn_70": 70, "burn_20": 20, "burn_10": 10}
 
 
-def test_shares_and_lines_are_right(interpreter, program, tmp_path):
+def test_shares_and_lines_are_right(interpreter, program, tmp_path, sampler):
     output = tmp_path / "out.txt"
     with target(interpreter, "burn_70_20_10.py") as burner:
-        arguments = ["--duration", "10s", "--rate", 1000, "--format", "collapsed", "-o", output]
+        arguments = ["--duration", "10s", "--rate", 1000, "--sampler", sampler, "--format", "collapsed", "-o", output]
         program.run("attach", "--pid", burner.pid, *arguments)
         assert burner.alive()
     stacks = python_frames(collapsed(output.read_text()))
@@ -37,9 +37,9 @@ def test_shares_and_lines_are_right(interpreter, program, tmp_path):
         assert of_total == pytest.approx(share, abs=1), functions[function]
 
 
-def test_time_weights_add_up_to_the_cpu_time(debian, program):
+def test_time_weights_add_up_to_the_cpu_time(debian, program, sampler):
     with target(debian, "burn_70_20_10.py") as burner:
-        program.run("attach", "-p", burner.pid, "-d", "3", "-r", 1000, "-q")
+        program.run("attach", "-p", burner.pid, "-d", "3", "-r", 1000, "-q", "--sampler", sampler)
     stacks = collapsed(program.run("export", "-f", "collapsed", "--weight", "samples", "-o", "-").stdout)
     session = program.json("report", "--view", "functions")
     assert sum(stacks.values()) == session["loss"]["recorded"]

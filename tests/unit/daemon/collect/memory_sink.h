@@ -56,16 +56,11 @@ class MemorySink final : public EventSink {
   std::map<v1::LossReason, uint64_t> losses_;
 };
 
-// Records `pid` for `duration`, or until there are `enough` samples.
-inline Status record(pid_t pid, double rate, std::chrono::milliseconds duration, MemorySink& sink,
-                     size_t enough = SIZE_MAX) {
+// Records `pid` from `source` for `duration`, or until there are `enough` samples.
+inline Status record(pid_t pid, const v1::RecordingConfig& config, std::unique_ptr<StackSource> source,
+                     std::chrono::milliseconds duration, MemorySink& sink, size_t enough = SIZE_MAX) {
   PYC_TRY(Process process, Process::open(pid));
   PYC_TRY(const PythonRuntime python, find_python(process, LiveMemory(pid)));
-  v1::RecordingConfig config;
-  config.set_mode(v1::SAMPLE_MODE_CPU);
-  config.set_rate_hz(rate);
-  PYC_TRY(auto sampler, load_sampler(config, nullptr));
-  PYC_TRY(auto source, start_kernel_source(config, std::move(sampler)));
   const auto start = std::chrono::steady_clock::now();
   const CollectContext context{.process = std::make_shared<const Process>(std::move(process)),
                                .python = python,
@@ -77,6 +72,17 @@ inline Status record(pid_t pid, double rate, std::chrono::milliseconds duration,
   while (std::chrono::steady_clock::now() < start + duration && sink.samples().size() < enough)
     PYC_CHECK(collector->drain(sink, std::chrono::milliseconds(20)));
   return collector->stop(sink);
+}
+
+// From the kernel, CPU time.
+inline Status record(pid_t pid, double rate, std::chrono::milliseconds duration, MemorySink& sink,
+                     size_t enough = SIZE_MAX) {
+  v1::RecordingConfig config;
+  config.set_mode(v1::SAMPLE_MODE_CPU);
+  config.set_rate_hz(rate);
+  PYC_TRY(auto sampler, load_sampler(config, nullptr));
+  PYC_TRY(auto source, start_kernel_source(config, std::move(sampler)));
+  return record(pid, config, std::move(source), duration, sink, enough);
 }
 
 }  // namespace pycroscope
