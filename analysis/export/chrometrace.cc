@@ -5,6 +5,7 @@
 //   https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@
 
 namespace pycroscope {
 namespace {
+
+constexpr int64_t kMicrosecond = 1000;
 
 struct Event {
   uint32_t frame = 0;
@@ -33,10 +36,17 @@ class CallEvents {
     size_t kept = 0;
     while (!paused && kept < std::min(open_.size(), frames.size()) && events_[open_[kept]].frame == frames[kept])
       ++kept;
+    // Begins lie apart from ends: some readers sort the two by time and would mix up what touches. Whole and half
+    // microseconds are exact in the floating point numbers that readers keep times in.
+    int64_t begin = run.begin_ns / kMicrosecond * kMicrosecond;
+    for (size_t i = kept; i < open_.size(); ++i) {
+      Event& ended = events_[open_[i]];
+      ended.end_ns = std::max(ended.begin_ns, std::min(ended.end_ns, begin - kMicrosecond / 2));
+    }
     open_.resize(kept);
     for (size_t i = kept; i < frames.size(); ++i) {
       open_.push_back(events_.size());
-      events_.push_back({frames[i], run.begin_ns, run.end_ns, {}});
+      events_.push_back({frames[i], begin, run.end_ns, {}});
     }
     for (size_t i : open_) {
       events_[i].end_ns = run.end_ns;

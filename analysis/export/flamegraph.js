@@ -69,7 +69,9 @@
     root.setAttribute('height', root.dataset.height);
     tools.setAttribute('x', width - PAD - 340);
     byId('matched').setAttribute('x', width - PAD);
-    byId('hint').setAttribute('x', width - PAD);
+    const hint = byId('hint'), legend = byId('legend').getBBox();
+    hint.setAttribute('x', width - PAD);
+    hint.setAttribute('visibility', legend.x + legend.width + PAD < hint.getBBox().x ? 'visible' : 'hidden');
     layout();
   }
 

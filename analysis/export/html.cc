@@ -34,7 +34,8 @@ std::string title_of(std::string_view key) {
   if (key == "total_ns") return "Total time";
   if (key == "self_cpu_ns") return "Self CPU time";
   if (key == "total_cpu_ns") return "Total CPU time";
-  return std::string(key);
+  if (key == "pid") return "PID";
+  return key == "thread" ? "Thread" : "Labels";
 }
 
 std::vector<HtmlColumn> columns_of(const v1::View& view, const v1::Knows& knows) {
@@ -126,6 +127,7 @@ class Page {
     if (const auto* ns = std::get_if<int64_t>(&value)) return amount_text(static_cast<uint64_t>(*ns), {"", true});
     if (const auto* count = std::get_if<uint64_t>(&value)) return std::to_string(*count);
     if (const auto* text = std::get_if<std::string>(&value)) return *text;
+    if (column.key == "pid") return "several";
     std::string texts;
     if (const auto* labels = std::get_if<LabelTexts>(&value))
       for (const auto& [key, label] : *labels) texts += (texts.empty() ? "" : ", ") + key + "=" + label;

@@ -50,6 +50,7 @@ def export(program: Program, format_name: str, folder: Path, *arguments) -> Path
 def read(package: Path, file: Path) -> list[dict]:
     done = subprocess.run(["node", PROJECT / "read.mjs", package, file], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "Tried to end" not in done.stderr and "still open" not in done.stderr, "calls that do not nest"
     return json.loads(done.stdout)
 
 
@@ -82,5 +83,5 @@ def test_chrometrace_has_a_profile_for_each_thread(package, recorded, tmp_path):
     profiles = read(package, export(recorded, "chrometrace", tmp_path))
     rows = recorded.json("report", "--view", "threads")["rows"]
     assert len(profiles) == len(rows)
-    names = {name.partition(" ")[0] for profile in profiles for name in profile["frames"]}
-    assert {row["function"].partition(" ")[0] for row in recorded.json("report")["rows"]} <= names
+    names = {name.partition(" {")[0] for profile in profiles for name in profile["frames"]}
+    assert {row["function"] for row in recorded.json("report")["rows"]} <= names
