@@ -116,7 +116,7 @@ class Snapshot {
 
 }  // namespace
 
-Result<ThreadNames> ThreadNameReader::read() {
+Result<ThreadNames> ThreadNameReader::read_once() {
   Snapshot snapshot(memory_, python_);
   ThreadNames names;
   PYC_TRY(const RemoteAddress interpreter, snapshot.main_interpreter());
@@ -127,6 +127,18 @@ Result<ThreadNames> ThreadNameReader::read() {
     active_ = found ? *found : RemoteAddress();
   }
   if (active_) snapshot.add_names(active_, names);
+  return names;
+}
+
+// A name may be freed, and its memory be another text's, between the look at the thread and the look at the text: only
+// what two looks agree on counts.
+Result<ThreadNames> ThreadNameReader::read() {
+  PYC_TRY(const ThreadNames first, read_once());
+  PYC_TRY(ThreadNames names, read_once());
+  std::erase_if(names, [&](const auto& entry) {
+    const auto before = first.find(entry.first);
+    return before == first.end() || before->second != entry.second;
+  });
   return names;
 }
 

@@ -26,6 +26,8 @@ class ThreadNameReader {
   Result<ThreadNames> read();
 
  private:
+  Result<ThreadNames> read_once();
+
   const TargetMemory& memory_;
   const PythonRuntime& python_;
   RemoteAddress active_;  // the dict threading._active, which lives as long as the module; null: not found yet
