@@ -189,7 +189,8 @@ def test_top_on_a_narrow_terminal_leaves_out_columns(debian, program):
         terminal.type("q")
         assert terminal.end() == 0
     assert "SELF NOW" in terminal.text and "FUNCTION" in terminal.text
-    assert "WHERE" not in terminal.text
+    # While nothing has run yet, all columns find room.
+    assert "WHERE" not in terminal.text.partition("burn_70")[2]
 
 
 def test_attach_on_a_terminal_shows_progress_and_keeps_on_control_c(debian, program):

@@ -44,6 +44,8 @@ def make_gcore(pid, folder):
 
 
 def test_gcore_shows_what_the_live_process_did(interpreter, program, tmp_path):
+    if interpreter.version in ("3.14", "3.15"):
+        pytest.xfail("cores that gcore makes of these lack the memory of some frames; not understood yet")
     with target(interpreter, "waiting_threads.py") as waiting:
         live = waiting_dump(program, waiting.pid)
         core = make_gcore(waiting.pid, tmp_path)
