@@ -52,7 +52,8 @@ class Sampler {
   // Threads that wait at the moment, with the stacks from which they began.
   void visit_waiting(const std::function<void(const pyc_wait&)>& visit) const;
 
-  // Waits up to `timeout` (the ring wakes us only as it fills up), then visits what is there, some 10^4 records at most.
+  // Waits up to `timeout` (the ring wakes us only as it fills up), then visits what is there, some 10^4 records at
+  // most.
   Status drain(std::chrono::milliseconds timeout, const RecordVisitor& visit);
 
  private:
