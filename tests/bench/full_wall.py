@@ -59,5 +59,6 @@ def test_following_children(tmp_path):
     for _ in range(ROUNDS):
         without = seconds_of_children(tmp_path, False)
         ratios.append(seconds_of_children(tmp_path, True) / without)
-    table("a run with 100 children of 50 ms, with -s over without; limit 1.05", ["", "median [95 %]"], [["", bootstrap(ratios)]])
+    title = f"a run with {CHILDREN} children of 50 ms, with -s over without; limit 1.05"
+    table(title, ["", "median [95 %]"], [["", bootstrap(ratios)]])
     assert statistics.median(ratios) <= 1.1

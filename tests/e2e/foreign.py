@@ -64,7 +64,23 @@ GECKO_COLUMNS = {
     "nativeSymbols": "libIndex address name functionSize",
     "sources": "filename uuid",
 }
-GECKO_COLOURS = set("transparent purple green orange yellow lightblue blue brown magenta red lightred darkgrey grey".split())
+GECKO_COLOURS = set(
+    [
+        "transparent",
+        "purple",
+        "green",
+        "orange",
+        "yellow",
+        "lightblue",
+        "blue",
+        "brown",
+        "magenta",
+        "red",
+        "lightred",
+        "darkgrey",
+        "grey",
+    ]
+)
 
 
 def check_columns(table: dict, columns: str) -> None:
@@ -136,7 +152,7 @@ class GeckoProfile:
 class HtmlPage(html.parser.HTMLParser):
     """A page of ours: its table's rows and the flame graph's frames. Unclosed or wrongly nested elements are refused."""
 
-    VOID = {"meta", "br", "rect"}
+    VOID = frozenset({"meta", "br", "rect"})
 
     def __init__(self, text: str):
         super().__init__()

@@ -194,7 +194,7 @@ def test_samples_agree_in_all_formats(recorded, tmp_path, arguments):
         "json": len(json.loads(read("json"))["samples"]),
         "svg": int(svg[1]),
         "html": HtmlPage(read("html", "--weight", "samples")).frames[0][1],
-    } == dict.fromkeys("collapsed speedscope pprof chrometrace gecko json svg html".split(), expected)
+    } == dict.fromkeys(["collapsed", "speedscope", "pprof", "chrometrace", "gecko", "json", "svg", "html"], expected)
 
 
 def test_grouping_stands_before_the_frames_and_in_columns(recorded, tmp_path):
@@ -203,7 +203,8 @@ def test_grouping_stands_before_the_frames_and_in_columns(recorded, tmp_path):
     assert {(row["pid"], row["tid"], row["thread"]) for row in rows} == {(thread["pid"], thread["tid"], thread["name"])}
     assert "pid" not in recorded.json("report")["rows"][0], "one process needs no column"
     stacks = collapsed(export(recorded, tmp_path / "a", "collapsed", "--group-by", "task,process").read_text())
-    assert {(stack[0].function, stack[1].function.split(":")[0]) for stack in stacks} == {("[no task]", f"process {thread['pid']}")}
+    groups = {(stack[0].function, stack[1].function.split(":")[0]) for stack in stacks}
+    assert groups == {("[no task]", f"process {thread['pid']}")}
     tree = recorded.json("report", "--view", "tree", "-s")["rows"]
     assert tree[1]["function"].startswith(f"process {thread['pid']}: ") and tree[1]["pid"] == thread["pid"]
     table = recorded.run("report", "-t").stdout
@@ -218,7 +219,8 @@ def test_labels_filter(recorded):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--group-by", "nobody"], ["--group-by", "task,task"], ["--label", "task"], ["--label", "a=1", "--label", "a=2"]]
+    "arguments",
+    [["--group-by", "nobody"], ["--group-by", "task,task"], ["--label", "task"], ["--label", "a=1", "--label", "a=2"]],
 )
 def test_nonsense_groups_and_labels_are_usage_errors(recorded, arguments):
     recorded.refuses("report", *arguments, code=2)

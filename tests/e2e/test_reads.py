@@ -14,7 +14,7 @@ BECOME = ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--no
 MANY_THREADS = """
 import threading
 from time import sleep
-def work(): 
+def work():
     while True: sleep(0.01)
 for i in range(200): threading.Thread(target=work, name=f"worker-{i}", daemon=True).start()
 print("ready", flush=True)

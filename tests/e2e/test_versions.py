@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -35,10 +36,11 @@ def claiming(interpreter: Interpreter, minor: int):
     folder.mkdir(exist_ok=True)
     copy = folder / f"python3.{minor}"
     content = (interpreter.root / interpreter.executable.lstrip("/")).read_bytes()
-    offsets = content.index(b"xdebugpy")
-    version = content[offsets + 8 : offsets + 16]
-    assert content.count(version) >= 2, "expected it in Py_Version too"
-    copy.write_bytes(content.replace(version, struct.pack("<Q", 3 << 24 | minor << 16 | 0xF0)))
+    # The debug offsets begin with a cookie (which stands in the code, too) and the version.
+    cookies = [match.end() for match in re.finditer(b"xdebugpy", content)]
+    [version] = {content[end : end + 8] for end in cookies if content[end + 2 : end + 8] == b"\x0d\x03\0\0\0\0"}
+    assert content.count(version[:4]) >= 2, "expected it in Py_Version too"
+    copy.write_bytes(content.replace(version[:4], struct.pack("<I", 3 << 24 | minor << 16 | 0xF0)))
     copy.chmod(0o755)
     try:
         yield Interpreter(f"claims-3.{minor}", f"3.{minor}", f"/targets/{copy.name}", interpreter.root)

@@ -1,12 +1,15 @@
-"""Threads that each wait in one known way, half of the time or all of it; prints "ready", runs until killed.
+"""Threads that each wait in one known way; prints "ready", runs until killed.
 
-    sleeper    sleeps all the time         (sleep)
-    locked     waits for a lock that `holder` keeps 80 ms of each 100 ms
+usage: waiting.py [contended]
+
+    sleeper    sleeps all the time
+    locked     waits for a lock that `holder` keeps 80 ms of each 100 ms, and sleeps in between
     reader     waits for a socket that gets a byte every 50 ms
-    burner-1, burner-2   compete for the GIL
+    burner-1, burner-2   compete for the GIL, only when asked for: the others then wait for it each time they wake up
 """
 
 import socket
+import sys
 import threading
 import time
 
@@ -57,9 +60,9 @@ FUNCTIONS = {
     "locked": wait_for_lock,
     "sender": send,
     "reader": receive,
-    "burner-1": burn,
-    "burner-2": burn,
 }
+if "contended" in sys.argv:
+    FUNCTIONS |= {"burner-1": burn, "burner-2": burn}
 for name, function in FUNCTIONS.items():
     threading.Thread(target=function, name=name, daemon=True).start()
 time.sleep(0.2)
