@@ -77,10 +77,16 @@ void RemoteWalker::capture(const Habits& habits) {
   first_.restart(habits.stack.expected());
   second_.restart(habits.stack.expected());
   rest_.restart(habits.rest.expected());
+  // Two system calls: within one, both readings lie so close together that they are wrong in the same way.
+  read_together({&first_});
+  read_together({&second_, &rest_});
+}
+
+void RemoteWalker::read_together(std::initializer_list<MemorySnapshot*> snapshots) {
   ranges_.clear();
-  for (MemorySnapshot* snapshot : {&first_, &second_, &rest_}) snapshot->expect(ranges_);
+  for (MemorySnapshot* snapshot : snapshots) snapshot->expect(ranges_);
   const bool captured = memory_.read_ranges(ranges_).has_value();
-  for (MemorySnapshot* snapshot : {&first_, &second_, &rest_}) {
+  for (MemorySnapshot* snapshot : snapshots) {
     if (captured)
       snapshot->capture();
     else

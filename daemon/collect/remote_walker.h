@@ -1,11 +1,12 @@
 // The stack of one thread of a running process by reads from outside: nothing is stopped or written. All that a stack
-// consists of is read twice by one system call, and only what is the same both times counts as a stack.
+// consists of is read twice, and only what is the same both times counts as a stack.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
 #include <expected>
+#include <initializer_list>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -59,6 +60,7 @@ class RemoteWalker {
 
   Outcome attempt(const RemoteThread& thread, Habits& habits, RemoteStack& stack);
   void capture(const Habits& habits);
+  void read_together(std::initializer_list<MemorySnapshot*> snapshots);
   pyc_error read_stack(const RemoteThread& thread);
   pyc_error identify(RemoteStack& stack);
   std::expected<Identified, pyc_error> identify(RemoteAddress code);

@@ -47,7 +47,9 @@ Status replace_meta(int directory, std::string_view content, bool durable, uid_t
   Fd file(::openat(directory, kMetaTemporaryName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return std::unexpected(system_error("cannot write a session"));
   PYC_CHECK(write_all(file.get(), content));
-  if (::geteuid() == 0 && ::fchown(file.get(), uid, static_cast<gid_t>(-1)) != 0)
+  struct stat owner{};
+  if (::fstat(directory, &owner) != 0) return std::unexpected(system_error("cannot write a session"));
+  if (::geteuid() == 0 && ::fchown(file.get(), uid, owner.st_gid) != 0)
     return std::unexpected(system_error("cannot give a session to its owner"));
   if (durable && ::fsync(file.get()) != 0) return std::unexpected(system_error("cannot write a session"));
   if (::renameat(directory, kMetaTemporaryName, directory, kMetaName) != 0)

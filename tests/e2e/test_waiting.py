@@ -65,7 +65,7 @@ def test_gil_mode_counts_who_holds_it(interpreter, program):
     counts = {name: row["samples"] for name, row in rows.items()}
     total = sum(counts.values())
     if is_free_threaded(interpreter):  # every thread that runs
-        assert SECONDS * 1000 < total <= 2.1 * SECONDS * 1000
+        assert 0.5 * SECONDS * 1000 < total <= 2.1 * SECONDS * 1000
     else:
         assert total == pytest.approx(SECONDS * 1000, rel=0.05)
     assert (counts["burner-1"] + counts["burner-2"]) / total > 0.95

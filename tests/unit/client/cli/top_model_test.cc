@@ -87,7 +87,7 @@ TEST(TopModel, NarrowTablesKeepTheNamesAndWhatTheyAreSortedBy) {
   const auto titles = [&](TopSort sort, size_t width) {
     return model.table(TopView::kFunctions, sort, "").lines(width).front();
   };
-  EXPECT_EQ(titles(TopSort::kSelfNow, 30), "SELF NOW  FUNCTION");
+  EXPECT_EQ(titles(TopSort::kSelfNow, 24), "SELF NOW  FUNCTION");
   EXPECT_EQ(titles(TopSort::kTotal, 20), "  TOTAL  FUNCTION");
   EXPECT_EQ(titles(TopSort::kTotal, 5), "FUNCTION");
 }

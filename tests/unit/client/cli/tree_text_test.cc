@@ -20,15 +20,19 @@ TEST(TreeText, ChainsGoDownAndBranchesAreDrawn) {
   EXPECT_EQ(tree_text(test::view_of(kSamples, v1::VIEW_KIND_TREE), 0),
             "  TOTAL     SELF  FUNCTION\n"
             "100.0 %           all\n"
-            " 60.0 %           ├─ main (/srv/app/main.py:10)\n"
-            "");
+            " 90.0 %           ├─ main (/srv/app/main.py:10)\n"
+            " 60.0 %           │  ├─ work (/srv/app/work.py:20)\n"
+            " 60.0 %   60.0 %  │  │  ╰ leaf (/srv/app/work.py:30)\n"
+            " 30.0 %   30.0 %  │  └─ work (/srv/app/work.py:21)\n"
+            " 10.0 %           └─ main (/srv/app/main.py:11)\n"
+            " 10.0 %   10.0 %     ╰ rest (/srv/app/main.py:40)\n");
 }
 
 TEST(TreeText, LinesKeepToTheWidth) {
   const std::string text = tree_text(test::view_of(kSamples, v1::VIEW_KIND_TREE), 44);
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), 44u) << line;
-  EXPECT_NE(text.find("…/main.py:10"), std::string::npos) << text;
+  EXPECT_NE(text.find("…/app/main.py:10"), std::string::npos) << text;
 }
 
 TEST(TreeText, NothingOfAViewWithoutATree) {

@@ -55,7 +55,7 @@ fetch  100       7  75.0 %  30.0 ms        1  MainThread
 
 TEST(ViewText, ATreeHasItsProcessesFirst) {
   EXPECT_EQ(text_of(v1::VIEW_KIND_TREE, {}), R"(
-  TOTAL     SELF  CALLS
+  TOTAL     SELF  FUNCTION
 100.0 %           all
  75.0 %           ├─ process 100: python app.py
  75.0 %           │  ╰ main (/a.py:2)
@@ -68,7 +68,7 @@ TEST(ViewText, ATreeHasItsProcessesFirst) {
 
 TEST(ViewText, AMergedTreeSaysWhereAProcessIsAlone) {
   EXPECT_EQ(text_of(v1::VIEW_KIND_TREE, {"none"}), R"(
-  TOTAL     SELF  CALLS
+  TOTAL     SELF  FUNCTION
 100.0 %           all
 100.0 %           └─ main (/a.py:2)
  75.0 %   75.0 %     ├─ get (/a.py:5) [process 100]
