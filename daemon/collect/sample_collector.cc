@@ -74,6 +74,8 @@ class SampleCollector final : public Collector {
     }
     for (auto& [pid, process] : processes_) process.name_threads(monotonic_ns(), sink.symbols());
     PYC_CHECK(account(sink));
+    // Waits that ended after the last drain, so that they were not among those that still lasted.
+    PYC_CHECK(drain_source(sink, milliseconds(0)));
     // A recording without a single stack although there were ticks is a failure, and says of what.
     std::string failures = source_->explain_failures();
     if (recorded_ == 0 && !failures.empty()) return fail(ErrorCode::kFailed, std::move(failures));
