@@ -188,11 +188,10 @@ class CpuClocksSource final : public KernelSource {
   Result<std::vector<LossCount>> account(const RecordVisitor& visit) override {
     sampler_->visit_waiting([&](const pyc_wait& wait) {
       const auto now = static_cast<uint64_t>(monotonic_ns());
-      pyc_wait so_far = wait;
-      so_far.sample.time_ns = now;
-      uint64_t& done = accounted_ns_[wait.sample.tid];
-      so_far.sample.wait_begin_ns = std::max(wait.sample.wait_begin_ns, std::exchange(done, now));
-      visit_wait(so_far, visit);
+      pyc_sample so_far = wait.sample;
+      so_far.time_ns = now;
+      so_far.wait_begin_ns = std::max(so_far.wait_begin_ns, std::exchange(accounted_ns_[so_far.tid], now));
+      visit_wait(so_far, wait.frames, visit);
     });
     return counted_losses();
   }
@@ -203,10 +202,10 @@ class CpuClocksSource final : public KernelSource {
   }
 
  private:
-  static void visit_wait(const pyc_wait& wait, const RecordVisitor& visit) {
-    std::vector<std::byte> record(sizeof wait.sample + wait.sample.frame_count * sizeof(pyc_frame));
-    std::memcpy(record.data(), &wait.sample, sizeof wait.sample);
-    std::memcpy(record.data() + sizeof wait.sample, wait.frames, record.size() - sizeof wait.sample);
+  static void visit_wait(const pyc_sample& sample, const pyc_frame* frames, const RecordVisitor& visit) {
+    std::vector<std::byte> record(sizeof sample + sample.frame_count * sizeof(pyc_frame));
+    std::memcpy(record.data(), &sample, sizeof sample);
+    std::memcpy(record.data() + sizeof sample, frames, record.size() - sizeof sample);
     visit(record);
   }
 

@@ -1,7 +1,6 @@
 #include "daemon/collect/read_source.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "daemon/collect/read_process.h"
 #include "daemon/collect/tick_grid.h"
 #include "daemon/os/clock.h"
+#include "daemon/os/descriptor_limit.h"
 
 namespace pycroscope {
 namespace {
@@ -32,14 +32,6 @@ void sleep_until(uint64_t time_ns) {
 }
 
 uint64_t now_ns() { return static_cast<uint64_t>(monotonic_ns()); }
-
-// Two files are kept open for each thread.
-void allow_many_files() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 class ReadSource final : public StackSource {
  public:
@@ -207,7 +199,7 @@ class ReadSource final : public StackSource {
 }  // namespace
 
 std::unique_ptr<StackSource> start_read_source(const v1::RecordingConfig& config) {
-  allow_many_files();
+  raise_descriptor_limit();
   return std::make_unique<ReadSource>(config);
 }
 

@@ -141,12 +141,8 @@ class SampleCollector final : public Collector {
     auto process = Process::open(pid);
     // It may have ended already; its samples are still to come.
     auto shared = std::make_shared<const Process>(process ? *std::move(process) : Process::ended(pid));
-    const uint32_t parent_index = index(parent->id()) + 1;
-    const PythonRuntime* python = parent->python();
-    std::optional<PythonRuntime> runtime;
-    if (python) runtime = *python;
-    SampledProcess& child = add(std::move(shared), parent_index, symbols);
-    if (runtime) child.set_python(*std::move(runtime));
+    SampledProcess& child = add(std::move(shared), index(parent->id()) + 1, symbols);
+    if (parent->python()) child.set_python(*parent->python());
   }
 
   void on_exec(const pyc_lifecycle& lifecycle, Symbols& symbols) {

@@ -1,11 +1,11 @@
 #include "daemon/collect/thread_events.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <filesystem>
 #include <system_error>
 
+#include "daemon/os/descriptor_limit.h"
 #include "daemon/os/file.h"
 #include "daemon/target/proc_text.h"
 
@@ -15,14 +15,6 @@ namespace {
 // More periods than a tick may be late.
 constexpr uint64_t kDoubtPeriods = 5;
 constexpr int kMaxScans = 16;
-
-// A process of thousands of threads needs as many descriptors.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 // Of all threads, without a look at each: there may be thousands.
 Result<std::vector<pid_t>> thread_ids(pid_t pid) {

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <ctime>
 #include <utility>
 
+#include "daemon/os/clock.h"
 #include "daemon/store/catalog.h"
 #include "daemon/store/database.h"
 #include "daemon/store/draft.h"
@@ -18,12 +18,6 @@
 
 namespace pycroscope {
 namespace {
-
-int64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 // A session's database, together with the directory through which its path goes.
 class OpenSession : public DatabaseReader {
