@@ -32,13 +32,24 @@ static inline void pyc_write_tick(struct pyc_scratch* scratch) {
     pyc_count(&pyc_counters.ring_full);
 }
 
+// Whether a tick of a followed process is left out, which is counted. Chosen at random, lest it be always the same
+// thread's of two that alternate.
+static inline int pyc_skip_tick(void) {
+  pyc_u32 stride = pyc_settings.stride;
+  if (stride <= 1 || bpf_get_prandom_u32() % stride == 0) return 0;
+  pyc_count(&pyc_counters.ticks);
+  pyc_count(&pyc_counters.skipped);
+  return 1;
+}
+
 // The clock of a thread's CPU time.
 SEC("perf_event")
 int pyc_on_thread_tick(struct bpf_perf_event_data* context) {
   struct pyc_scratch* scratch = pyc_get_scratch();
   struct task_struct* task = bpf_get_current_task_btf();
-  if (!scratch || !pyc_enter(scratch, task->tgid)) return 0;
-  pyc_take_sample(scratch, task, bpf_ktime_get_ns());
+  pyc_u32 tgid = pyc_tgid_of(task);
+  if (!scratch || !pyc_enter(scratch, tgid) || pyc_skip_tick()) return 0;
+  pyc_take_sample(scratch, task, tgid, bpf_ktime_get_ns());
   pyc_write_tick(scratch);
   return 0;
 }
@@ -54,9 +65,12 @@ int pyc_on_cpu_tick(struct bpf_perf_event_data* context) {
   pyc_u64 previous = cpu->tick_ns;
   cpu->tick_ns = now;
   struct task_struct* task = bpf_get_current_task_btf();
-  if (!pyc_enter(scratch, task->tgid)) return 0;
-  pyc_take_sample(scratch, task, now);
-  pyc_write_tick(scratch);
+  pyc_u32 tgid = pyc_tgid_of(task);
+  if (!pyc_enter(scratch, tgid)) return 0;
+  if (!pyc_skip_tick()) {
+    pyc_take_sample(scratch, task, tgid, now);
+    pyc_write_tick(scratch);
+  }
 
   pyc_u64 since = previous > cpu->running_since_ns ? previous : cpu->running_since_ns;
   pyc_u64 period = pyc_settings.tick_period_ns;
@@ -74,13 +88,11 @@ int BPF_PROG(pyc_on_switch, _Bool preempt, struct task_struct* prev, struct task
   if (!scratch || !cpu) return 0;
   pyc_u64 now = bpf_ktime_get_ns();
   cpu->running_since_ns = now;
-  if (prev->__state & PYC_TASK_DEAD) {
-    pyc_u32 tid = prev->pid;
-    bpf_map_delete_elem(&pyc_waits, &tid);
-  } else if (pyc_enter(scratch, prev->tgid)) {
-    pyc_begin_wait(scratch, prev, preempt || prev->__state == PYC_TASK_RUNNING, now);
-  }
-  pyc_u32 tgid = next->tgid;
+  pyc_u32 tgid = pyc_tgid_of(prev);
+  // One that exits has had its last wait.
+  if (!(prev->flags & PYC_TASK_EXITING) && pyc_enter(scratch, tgid))
+    pyc_begin_wait(scratch, prev, tgid, preempt || prev->__state == PYC_TASK_RUNNING, now);
+  tgid = pyc_tgid_of(next);
   if (bpf_map_lookup_elem(&pyc_processes, &tgid)) pyc_end_wait(next, now);
   return 0;
 }
@@ -103,7 +115,7 @@ static inline void pyc_renew(struct pyc_process* process) {
 // A child is a copy of its parent: what is known of the one holds for the other.
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(pyc_on_fork, struct task_struct* parent, struct task_struct* child) {
-  pyc_u32 parent_tgid = parent->tgid, tgid = child->tgid;
+  pyc_u32 parent_tgid = pyc_tgid_of(parent), tgid = pyc_tgid_of(child);
   if (!pyc_settings.follow_children || parent_tgid == tgid) return 0;
   struct pyc_process* process = bpf_map_lookup_elem(&pyc_processes, &parent_tgid);
   if (!process || bpf_map_update_elem(&pyc_processes, &tgid, process, BPF_ANY)) return 0;
@@ -117,7 +129,7 @@ int BPF_PROG(pyc_on_fork, struct task_struct* parent, struct task_struct* child)
 // Another program: user space will say where its Python is.
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(pyc_on_exec, struct task_struct* task) {
-  pyc_u32 tgid = task->tgid;
+  pyc_u32 tgid = pyc_tgid_of(task);
   struct pyc_process* process = bpf_map_lookup_elem(&pyc_processes, &tgid);
   if (!process) return 0;
   process->runtime = 0;
@@ -128,7 +140,8 @@ int BPF_PROG(pyc_on_exec, struct task_struct* task) {
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(pyc_on_exit, struct task_struct* task) {
-  pyc_u32 tgid = task->tgid;
+  pyc_u32 tid = pyc_tid_of(task), tgid = pyc_tgid_of(task);
+  bpf_map_delete_elem(&pyc_waits, &tid);
   if (task->signal->live.counter == 0) bpf_map_delete_elem(&pyc_processes, &tgid);
   return 0;
 }

@@ -20,7 +20,8 @@ constexpr std::array kReasons = {
     Reason{v1::LOSS_REASON_QUOTA, "quota", "the session had reached its limit"},
     Reason{v1::LOSS_REASON_DISK_FULL, "disk_full", "the disk was full"},
     Reason{v1::LOSS_REASON_CORRUPT_BLOCK, "corrupt_block", "stored data is damaged"},
-    Reason{v1::LOSS_REASON_SELF_LIMIT, "self_limit", "the profiler lowered its own rate"},
+    Reason{v1::LOSS_REASON_SELF_LIMIT, "self_limit",
+           "the profiler lowered its own rate to stay within --max-cpu and --max-memory"},
     Reason{v1::LOSS_REASON_ENCODER_BEHIND, "encoder_behind", "the recorder could not keep up"},
 };
 

@@ -45,11 +45,13 @@ struct pyc_sample {
   pyc_u64 wait_begin_ns;  // of a wait
   pyc_u64 user_ip;        // 0 unless PYC_SAMPLE_NO_PYTHON
   pyc_u64 thread_id;      // pthread_self()
-  pyc_u32 tgid;           // as tid, in the root pid namespace
+  pyc_u32 tgid;           // as tid, see pyc_settings.pid_namespace
   pyc_u32 tid;
   pyc_u32 frame_count;
   pyc_u32 wait_syscall;   // the number of the system call that waits, PYC_NO_SYSCALL: none
   pyc_u64 wait_argument;  // its first argument
+  pyc_u32 stride;         // how many ticks it stands for; of a wait's ticks so many count as one
+  pyc_u32 reserved;
 };
 
 // What a thread does that is followed by its waits: the record that its next return to a CPU will complete.
@@ -106,16 +108,18 @@ enum pyc_error {
   PYC_ERROR_COUNT,
 };
 
-// ticks = those of the samples written (a wait stands for as many as it covers) + ring_full + the sum of errors.
+// ticks = those of the samples written (a wait stands for as many as it covers) + ring_full + the sum of errors +
+// skipped.
 struct pyc_counters {
   pyc_u64 ticks;
+  pyc_u64 skipped;  // on purpose, see pyc_settings.stride; but for those within a wait that is written
   pyc_u64 ring_full;
   pyc_u64 late;  // ticks that never came, as far as the kernel side can tell: on a CPU that is watched as a whole
   pyc_u64 code_records;
   pyc_u64 errors[PYC_ERROR_COUNT];  // by enum pyc_error
 };
 
-// A process that is followed, by its tgid in the root pid namespace.
+// A process that is followed, by its tgid: see pyc_settings.pid_namespace.
 struct pyc_process {
   pyc_u64 generation;  // no two contents have the same
   pyc_u64 salt;        // tells its code objects from those of other processes
@@ -128,13 +132,16 @@ struct pyc_settings {
   pyc_u64 ring_wakeup;      // bytes waiting in the ring from which on user space is woken
   pyc_u32 follow_children;  // not 0: children of followed processes are followed as well
   pyc_u32 read_gil;         // not 0: samples say who holds the GIL
+  pyc_u32 stride;           // of so many ticks only one is recorded, at least 1
+  pyc_u32 pid_namespace;    // inode of the one that ids of processes and threads are of, 0: the root one
   pyc_u64 tick_period_ns;
   pyc_u64 tick_origin_ns;  // of the grid of ticks that waits are counted by, CLOCK_MONOTONIC; 0: no tick yet
 };
 
-// Ticks of the grid in (begin, end]; none when it ends before it begins.
-static inline pyc_u64 pyc_ticks_between(const struct pyc_settings* settings, pyc_u64 begin, pyc_u64 end) {
-  pyc_u64 origin = settings->tick_origin_ns, period = settings->tick_period_ns;
+// Ticks of the grid in (begin, end], of `stride` only one; none when it ends before it begins. As TickGrid::between().
+static inline pyc_u64 pyc_ticks_between(const struct pyc_settings* settings, pyc_u64 begin, pyc_u64 end,
+                                        pyc_u32 stride) {
+  pyc_u64 origin = settings->tick_origin_ns, period = settings->tick_period_ns * stride;
   if (!origin || !period || end < origin || end <= begin) return 0;
   if (begin < origin) return (end - origin) / period + 1;
   return (end - origin) / period - (begin - origin) / period;

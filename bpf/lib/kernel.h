@@ -17,10 +17,27 @@ struct thread_struct {
 struct signal_struct {
   atomic_t live;  // threads
 };
+struct ns_common {
+  unsigned int inum;  // inode of /proc/PID/ns/...
+};
+struct pid_namespace {
+  struct ns_common ns;
+};
+struct upid {
+  int nr;
+  struct pid_namespace* ns;
+};
+struct pid {
+  unsigned int level;
+  struct upid numbers[1];  // level + 1 of them, from the root namespace down
+};
 struct task_struct {
   unsigned int __state;
+  unsigned int flags;
   int pid;   // the thread's id in the root pid namespace
   int tgid;  // its process's
+  struct task_struct* group_leader;
+  struct pid* thread_pid;
   struct signal_struct* signal;
   struct thread_struct thread;
 };
@@ -28,4 +45,5 @@ struct task_struct {
 
 // Of task_struct.__state (include/linux/sched.h).
 #define PYC_TASK_RUNNING 0u
-#define PYC_TASK_DEAD 0x80u
+// Of task_struct.flags.
+#define PYC_TASK_EXITING 0x4u

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpf/lib/frames.h"
+#include "bpf/lib/pids.h"
 #include "bpf/lib/threads.h"
 
 static inline void pyc_read_gil(struct pyc_scratch* scratch, pyc_u64 thread) {
@@ -23,9 +24,9 @@ static inline void pyc_read_gil(struct pyc_scratch* scratch, pyc_u64 thread) {
 
 static inline pyc_u64 pyc_user_ip(struct task_struct* task) { return ((struct pt_regs*)bpf_task_pt_regs(task))->rip; }
 
-// The running thread is `task`, of the process in scratch->process. Leaves a complete sample but for what only the
-// caller knows; scratch->error says why there is none.
-static inline void pyc_take_sample(struct pyc_scratch* scratch, struct task_struct* task, pyc_u64 now) {
+// The running thread is `task`, of the process `tgid` in scratch->process. Leaves a complete sample but for what only
+// the caller knows; scratch->error says why there is none.
+static inline void pyc_take_sample(struct pyc_scratch* scratch, struct task_struct* task, pyc_u32 tgid, pyc_u64 now) {
   struct pyc_sample* sample = &scratch->sample;
   ++scratch->sequence;
   scratch->error = PYC_OK;
@@ -36,8 +37,9 @@ static inline void pyc_take_sample(struct pyc_scratch* scratch, struct task_stru
   sample->time_ns = now;
   sample->wait_begin_ns = 0;
   sample->wait_syscall = PYC_NO_SYSCALL;
-  sample->tgid = task->tgid;
-  sample->tid = task->pid;
+  sample->stride = pyc_settings.stride;
+  sample->tgid = tgid;
+  sample->tid = pyc_tid_of(task);
   sample->thread_id = task->thread.fsbase;
 
   if (scratch->process.runtime && pyc_find_thread(scratch, sample->tid, sample->thread_id, now)) {

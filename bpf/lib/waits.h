@@ -29,16 +29,53 @@ static inline void pyc_describe_wait(struct pyc_scratch* scratch, struct task_st
     sample->flags |= PYC_SAMPLE_WAITS_FOR_GIL;
 }
 
+// A wait of `all` ticks, `ticks` of which should have been recorded, is not; `counter` is that of the reason.
+static inline void pyc_lose_wait(pyc_u64* counter, pyc_u64 ticks, pyc_u64 all) {
+  __sync_fetch_and_add(counter, ticks);
+  __sync_fetch_and_add(&pyc_counters.skipped, all - ticks);
+}
+
+// The wait, if it is one, has ended now.
+static inline void pyc_finish_wait(struct pyc_wait* wait, pyc_u64 now) {
+  pyc_u64 begin = wait->sample.wait_begin_ns;
+  wait->sample.wait_begin_ns = 0;
+  pyc_u32 stride = pyc_settings.stride;
+  pyc_u64 all = begin ? pyc_ticks_between(&pyc_settings, begin, now, 1) : 0;
+  if (!all) return;
+  pyc_u64 ticks = pyc_ticks_between(&pyc_settings, begin, now, stride);
+  __sync_fetch_and_add(&pyc_counters.ticks, all);
+  if (!ticks) {
+    __sync_fetch_and_add(&pyc_counters.skipped, all);
+    return;
+  }
+  if (wait->error) {
+    if (wait->error < PYC_ERROR_COUNT) pyc_lose_wait(&pyc_counters.errors[wait->error], ticks, all);
+    return;
+  }
+  pyc_u32 count = wait->sample.frame_count;
+  if (count > PYC_MAX_FRAMES) return;
+  wait->sample.wait_begin_ns = begin;
+  wait->sample.time_ns = now;
+  wait->sample.stride = stride;
+  if (bpf_ringbuf_output(&pyc_ring, &wait->sample, sizeof wait->sample + count * sizeof(struct pyc_frame),
+                         pyc_wakeup()))
+    pyc_lose_wait(&pyc_counters.ring_full, ticks, all);
+  wait->sample.wait_begin_ns = 0;
+}
+
 // `task` is about to leave the CPU.
-static inline void pyc_begin_wait(struct pyc_scratch* scratch, struct task_struct* task, int runnable, pyc_u64 now) {
-  pyc_u32 tid = task->pid;
+static inline void pyc_begin_wait(struct pyc_scratch* scratch, struct task_struct* task, pyc_u32 tgid, int runnable,
+                                  pyc_u64 now) {
+  pyc_u32 tid = pyc_tid_of(task);
   struct pyc_wait* wait = bpf_map_lookup_elem(&pyc_waits, &tid);
   if (!wait) {
     bpf_map_update_elem(&pyc_waits, &tid, &pyc_no_wait, BPF_NOEXIST);
     wait = bpf_map_lookup_elem(&pyc_waits, &tid);
   }
   if (!wait) return;
-  pyc_take_sample(scratch, task, now);
+  // Now and then the kernel does not tell that a thread runs again (seen with 6.18 while other tracers come and go).
+  if (wait->sample.wait_begin_ns) pyc_finish_wait(wait, now);
+  pyc_take_sample(scratch, task, tgid, now);
   pyc_describe_wait(scratch, task, runnable);
   pyc_u32 count = scratch->sample.frame_count;
   if (count > PYC_MAX_FRAMES) return;
@@ -51,24 +88,7 @@ static inline void pyc_begin_wait(struct pyc_scratch* scratch, struct task_struc
 
 // `task` is about to run.
 static inline void pyc_end_wait(struct task_struct* task, pyc_u64 now) {
-  pyc_u32 tid = task->pid;
+  pyc_u32 tid = pyc_tid_of(task);
   struct pyc_wait* wait = bpf_map_lookup_elem(&pyc_waits, &tid);
-  if (!wait) return;
-  pyc_u64 begin = wait->sample.wait_begin_ns;
-  wait->sample.wait_begin_ns = 0;
-  pyc_u64 ticks = begin ? pyc_ticks_between(&pyc_settings, begin, now) : 0;
-  if (!ticks) return;
-  __sync_fetch_and_add(&pyc_counters.ticks, ticks);
-  if (wait->error) {
-    if (wait->error < PYC_ERROR_COUNT) __sync_fetch_and_add(&pyc_counters.errors[wait->error], ticks);
-    return;
-  }
-  pyc_u32 count = wait->sample.frame_count;
-  if (count > PYC_MAX_FRAMES) return;
-  wait->sample.wait_begin_ns = begin;
-  wait->sample.time_ns = now;
-  if (bpf_ringbuf_output(&pyc_ring, &wait->sample, sizeof wait->sample + count * sizeof(struct pyc_frame),
-                         pyc_wakeup()))
-    __sync_fetch_and_add(&pyc_counters.ring_full, ticks);
-  wait->sample.wait_begin_ns = 0;
+  if (wait) pyc_finish_wait(wait, now);
 }

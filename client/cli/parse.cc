@@ -61,6 +61,13 @@ std::optional<double> parse_with_unit(std::string_view text, std::span<const Uni
   return std::nullopt;
 }
 
+std::optional<double> parse_decimal(std::string_view text) {
+  double value = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc() || rest != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
 }  // namespace
 
 Result<std::chrono::nanoseconds> parse_time(std::string_view text) {
@@ -104,17 +111,22 @@ Result<int64_t> parse_integer(std::string_view text, std::string_view what, int6
   return value;
 }
 
-Result<double> parse_rate(std::string_view text) {
-  double value = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc() || rest != text.data() + text.size() || !std::isfinite(value)) {
-    return fail(ErrorCode::kInvalid, fmt::format("'{}' is not a rate: give samples per second", text));
+Result<double> parse_percent(std::string_view text) {
+  const std::optional<double> value = parse_decimal(text.ends_with('%') ? text.substr(0, text.size() - 1) : text);
+  if (!value || *value <= 0) {
+    return fail(ErrorCode::kInvalid, fmt::format("'{}' is not a share of a CPU core: give a percentage above 0", text));
   }
-  if (value < 1 || value > 10'000) {
+  return *value;
+}
+
+Result<double> parse_rate(std::string_view text) {
+  const std::optional<double> value = parse_decimal(text);
+  if (!value) return fail(ErrorCode::kInvalid, fmt::format("'{}' is not a rate: give samples per second", text));
+  if (*value < 1 || *value > 10'000) {
     return fail(ErrorCode::kInvalid,
                 fmt::format("{} is out of range: the rate is 1 to 10000 samples per second", text));
   }
-  return value;
+  return *value;
 }
 
 }  // namespace pycroscope

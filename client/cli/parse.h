@@ -21,6 +21,9 @@ Result<uint64_t> parse_size(std::string_view text);
 // A whole number in [low, high]; `what` names the value in the error: "a process id".
 Result<int64_t> parse_integer(std::string_view text, std::string_view what, int64_t low, int64_t high);
 
+// "5%" or "5": more than nothing, decimals are allowed.
+Result<double> parse_percent(std::string_view text);
+
 // Samples per second, 1 to 10 000; decimals are allowed.
 Result<double> parse_rate(std::string_view text);
 

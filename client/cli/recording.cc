@@ -26,6 +26,8 @@ v1::AttachRequest make_attach_request(const RecordOptions& options) {
   request.mutable_config()->set_mode(options.mode);
   request.mutable_config()->set_sampler(options.sampler);
   request.mutable_config()->set_rate_hz(options.rate_hz);
+  request.mutable_config()->set_max_cpu_percent(options.max_cpu_percent);
+  request.mutable_config()->set_max_memory_bytes(options.max_memory_bytes);
   if (options.duration) {
     *request.mutable_config()->mutable_duration() = TimeUtil::NanosecondsToDuration(options.duration->count());
   }

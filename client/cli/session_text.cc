@@ -60,7 +60,9 @@ std::string config_json(const v1::RecordingConfig& config) {
   object.text("mode", mode_name(config.mode())).raw("rate_hz", fmt::format("{}", config.rate_hz()));
   object.raw("duration_ns",
              config.has_duration() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.duration())) : "null");
-  object.text_or_null("sampler", config.sampler());
+  object.text_or_null("sampler", config.sampler())
+      .raw("max_cpu_percent", fmt::format("{}", config.max_cpu_percent()))
+      .number("max_memory_bytes", config.max_memory_bytes());
   return object.str();
 }
 
@@ -128,6 +130,9 @@ std::string session_line(const v1::Session& session) {
       ", {} at {} Hz", session.config().mode() == v1::SAMPLE_MODE_CPU ? "CPU time" : mode_name(session.config().mode()),
       session.config().rate_hz());
   if (session.config().sampler() == "reads") result += ", by reads from outside";
+  if (session.lowest_rate_hz() != 0)
+    result += fmt::format(", lowered to {:.4g} Hz by --max-cpu {:.4g}% or --max-memory {}", session.lowest_rate_hz(),
+                          session.config().max_cpu_percent(), human_bytes(session.config().max_memory_bytes()));
   return visible(result);
 }
 
@@ -143,6 +148,10 @@ std::string session_details(const v1::Session& session) {
   facts.add("recorded", human_loss(session.loss()));
   facts.add("size", human_bytes(session.bytes()));
   facts.add("process", fmt::format("{} of user {}", target.pid(), target.uid()));
+  if (target.namespace_pid() != 0 && target.namespace_pid() != target.pid())
+    facts.add("inside", fmt::format("process {} of its pid namespace", target.namespace_pid()));
+  facts.add("container", target.container_id());
+  facts.add("control group", target.cgroup());
   facts.add("command", joined_command(target));
   facts.add("directory", target.working_directory());
   facts.add("python", fmt::format("{} {}{}", target.interpreter().implementation(), target.interpreter().version(),
@@ -168,9 +177,13 @@ std::string session_json(const v1::Session& session) {
   JsonObject object = row_object(session);
   object.text_or_null("failure", session.failure())
       .text_or_null("end_reason", session.end_reason())
+      .raw("lowest_rate_hz", session.lowest_rate_hz() == 0 ? "null" : fmt::format("{}", session.lowest_rate_hz()))
       .number("owner_uid", session.owner_uid())
       .raw("arguments", json_array(target.command(), [](const std::string& argument) { return json_string(argument); }))
       .text_or_null("working_directory", target.working_directory())
+      .number("namespace_pid", target.namespace_pid())
+      .text_or_null("cgroup", target.cgroup())
+      .text_or_null("container_id", target.container_id())
       .number("uid", target.uid())
       .number("gid", target.gid())
       .raw("interpreter", interpreter_json(target.interpreter()))

@@ -35,6 +35,8 @@ class Collector {
   virtual ~Collector() = default;
   // Waits at most `timeout` for something to drain, drains it.
   virtual Status drain(EventSink& sink, std::chrono::milliseconds timeout) = 0;
+  // Of its ticks only one of `stride` is recorded from now on.
+  virtual void set_stride(uint32_t stride) = 0;
   // Whether anything is left that could be seen: false when all processes have ended.
   virtual bool alive() const = 0;
   // Ends the collection, drains what is left, adds the final losses.

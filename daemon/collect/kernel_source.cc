@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <list>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "daemon/collect/kernel_errors.h"
+#include "daemon/collect/loss_sums.h"
 #include "daemon/collect/standing_waits.h"
 #include "daemon/collect/thread_events.h"
 #include "daemon/os/clock.h"
@@ -38,39 +40,30 @@ class KernelSource : public StackSource {
 
   Status drain(milliseconds timeout, const RecordVisitor& visit) override { return sampler_->drain(timeout, visit); }
 
-  uint64_t ticks_between(uint64_t begin_ns, uint64_t end_ns) const override {
-    return pyc_ticks_between(&sampler_->settings(), begin_ns, end_ns);
-  }
+  void set_stride(uint32_t stride) override { sampler_->set_stride(stride); }
 
-  uint64_t tick_after(uint64_t begin_ns) const override {
-    const auto& [origin, period] = std::pair(sampler_->settings().tick_origin_ns, sampler_->settings().tick_period_ns);
-    return begin_ns < origin ? origin : begin_ns + period - (begin_ns - origin) % period;
+  TickGrid grid() const override {
+    const pyc_settings& settings = sampler_->settings();
+    // Without a tick so far there is none in any time up to now.
+    const uint64_t origin = settings.tick_origin_ns != 0 ? settings.tick_origin_ns : TickGrid::kNever;
+    return {.origin_ns = origin, .period_ns = settings.tick_period_ns};
   }
 
   std::string explain_failures() const override { return explain_errors(counted_.ticks, counted_.errors); }
 
  protected:
   // Losses that the kernel side counted since the last call.
-  std::vector<LossCount> counted_losses() {
+  LossSums counted_losses() {
     const pyc_counters now = sampler_->counters();
-    std::unordered_map<v1::LossReason, uint64_t> lost;
-    for (int id = PYC_OK + 1; id < PYC_ERROR_COUNT; ++id)
-      lost[kernel_error(static_cast<pyc_error>(id)).loss] += now.errors[id] - counted_.errors[id];
-    lost[v1::LOSS_REASON_RING_FULL] += now.ring_full - counted_.ring_full;
-    lost[v1::LOSS_REASON_LATE_TICK] += now.late - counted_.late;
+    uint64_t errors[PYC_ERROR_COUNT];
+    std::ranges::transform(now.errors, counted_.errors, errors, std::minus());
+    LossSums losses;
+    losses.add_errors(errors);
+    losses.add(v1::LOSS_REASON_RING_FULL, now.ring_full - counted_.ring_full);
+    losses.add(v1::LOSS_REASON_LATE_TICK, now.late - counted_.late);
+    losses.add(v1::LOSS_REASON_SELF_LIMIT, now.skipped - counted_.skipped);
     counted_ = now;
-    std::vector<LossCount> losses;
-    for (const auto& [reason, count] : lost) add_loss_count(losses, reason, count);
     return losses;
-  }
-
-  static void add_loss_count(std::vector<LossCount>& losses, v1::LossReason reason, uint64_t count) {
-    if (count == 0) return;
-    const auto same = std::ranges::find(losses, reason, &LossCount::reason);
-    if (same == losses.end())
-      losses.push_back({reason, count});
-    else
-      same->count += count;
   }
 
   uint64_t ticks() const { return counted_.ticks; }
@@ -113,12 +106,12 @@ class ThreadClockSource final : public KernelSource {
       PYC_TRY(const uint64_t ticks, events.expected_ticks());
       expected += ticks;
     }
-    std::vector<LossCount> losses = counted_losses();
+    LossSums losses = counted_losses();
     if (expected > ticks() + late_) {
       const uint64_t late = expected - ticks();
-      add_loss_count(losses, v1::LOSS_REASON_LATE_TICK, late - std::exchange(late_, late));
+      losses.add(v1::LOSS_REASON_LATE_TICK, late - std::exchange(late_, late));
     }
-    return losses;
+    return losses.counts();
   }
 
   Status stop() override {
@@ -190,10 +183,13 @@ class CpuClocksSource final : public KernelSource {
       const auto now = static_cast<uint64_t>(monotonic_ns());
       pyc_sample so_far = wait.sample;
       so_far.time_ns = now;
-      so_far.wait_begin_ns = std::max(so_far.wait_begin_ns, std::exchange(accounted_ns_[so_far.tid], now));
+      so_far.stride = sampler_->settings().stride;
+      VisitedWait& visited = visited_[so_far.tid];
+      if (visited.begin_ns == wait.sample.wait_begin_ns) so_far.wait_begin_ns = visited.until_ns;
+      visited = {.begin_ns = wait.sample.wait_begin_ns, .until_ns = now};
       visit_wait(so_far, wait.frames, visit);
     });
-    return counted_losses();
+    return counted_losses().counts();
   }
 
   Status stop() override {
@@ -202,6 +198,12 @@ class CpuClocksSource final : public KernelSource {
   }
 
  private:
+  // A wait that was visited while it lasted.
+  struct VisitedWait {
+    uint64_t begin_ns = 0;
+    uint64_t until_ns = 0;
+  };
+
   static void visit_wait(const pyc_sample& sample, const pyc_frame* frames, const RecordVisitor& visit) {
     std::vector<std::byte> record(sizeof sample + sample.frame_count * sizeof(pyc_frame));
     std::memcpy(record.data(), &sample, sizeof sample);
@@ -213,10 +215,11 @@ class CpuClocksSource final : public KernelSource {
   void visit_clipped(std::span<const std::byte> record, const RecordVisitor& visit) {
     pyc_sample sample;
     const bool is_wait = record_is(record, PYC_RECORD_SAMPLE, sample) && (sample.flags & PYC_SAMPLE_WAITED) != 0;
-    const auto done = is_wait ? accounted_ns_.find(sample.tid) : accounted_ns_.end();
-    if (done == accounted_ns_.end()) return visit(record);
-    sample.wait_begin_ns = std::max(sample.wait_begin_ns, done->second);
-    accounted_ns_.erase(done);
+    const auto visited = is_wait ? visited_.find(sample.tid) : visited_.end();
+    // An earlier wait of the thread may still have been on its way when a later one was visited.
+    if (visited == visited_.end() || visited->second.begin_ns != sample.wait_begin_ns) return visit(record);
+    sample.wait_begin_ns = visited->second.until_ns;
+    visited_.erase(visited);
     if (sample.wait_begin_ns >= sample.time_ns) return;
     std::vector<std::byte> copy(record.begin(), record.end());
     std::memcpy(copy.data(), &sample, sizeof sample);
@@ -224,8 +227,8 @@ class CpuClocksSource final : public KernelSource {
   }
 
   std::vector<CpuClockEvent> clocks_;
-  std::vector<std::vector<std::byte>> codes_;            // code objects of waits that were there before
-  std::unordered_map<uint32_t, uint64_t> accounted_ns_;  // by tid: until when its wait has been visited
+  std::vector<std::vector<std::byte>> codes_;          // code objects of waits that were there before
+  std::unordered_map<uint32_t, VisitedWait> visited_;  // by tid
 };
 
 }  // namespace

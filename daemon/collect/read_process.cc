@@ -1,12 +1,11 @@
 #include "daemon/collect/read_process.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "daemon/os/clock.h"
+#include "daemon/target/process_use.h"
 
 namespace pycroscope {
 namespace {
@@ -21,13 +20,6 @@ std::optional<PythonRuntime> copy_of(const PythonRuntime* python) {
 }
 
 }  // namespace
-
-uint64_t process_cpu_ns(pid_t pid) {
-  clockid_t clock{};
-  timespec time{};
-  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;
-  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
-}
 
 ReadProcess::ReadProcess(std::shared_ptr<const Process> process, const PythonRuntime* python, v1::SampleMode mode,
                          TickGrid grid, uint64_t cpu_begin_ns)
@@ -58,50 +50,52 @@ void ReadProcess::scan(const RecordVisitor& visit) {
       active_.push_back(&thread);
 }
 
-void ReadProcess::take_tick(uint64_t tick, uint64_t missed, const RecordVisitor& visit) {
+void ReadProcess::take_tick(const GridTick& tick, const RecordVisitor& visit) {
   tick_ = tick;
-  if (mode_ == v1::SAMPLE_MODE_GIL) return sample_gil_holders(missed, visit);
-  if (grid_.time_of(tick) >= next_scan_ns_) {
+  if (mode_ == v1::SAMPLE_MODE_GIL) return sample_gil_holders(visit);
+  if (grid_.time_of(tick.number) >= next_scan_ns_) {
     scan(visit);
-    next_scan_ns_ = grid_.time_of(tick) + kScanNs + kScanPerThreadNs * threads_.size();
+    next_scan_ns_ = grid_.time_of(tick.number) + kScanNs + kScanPerThreadNs * threads_.size();
   }
   cpu_ns_ = std::max(cpu_ns_, process_cpu_ns(process_->pid()));
   std::erase_if(active_, [&](ReadThread* thread) {
-    if (sample_thread(*thread, missed, visit)) return false;
+    if (sample_thread(*thread, visit)) return false;
     end_thread(*thread, visit);
     return true;
   });
 }
 
 void ReadProcess::end_thread(ReadThread& thread, const RecordVisitor& visit) {
-  if (thread.wait) end_wait(thread, tick_, visit);
+  if (thread.wait) end_wait(thread, tick_.number, visit);
   if (walker_) walker_->forget(thread.tid());
   threads_.erase(thread.tid());
 }
 
-bool ReadProcess::sample_thread(ReadThread& thread, uint64_t missed, const RecordVisitor& visit) {
+bool ReadProcess::sample_thread(ReadThread& thread, const RecordVisitor& visit) {
   using enum ReadThread::Activity;
   const auto activity = thread.look(grid_.period_ns);
   if (activity == kEnded) return false;
   const bool wall = mode_ == v1::SAMPLE_MODE_WALL;
   if (activity == kStillWaits || (activity != kRuns && !wall)) return true;
-  if (thread.wait) end_wait(thread, tick_ - missed - 1, visit);
-  losses_.late += missed;
+  if (thread.wait) end_wait(thread, tick_.number - tick_.missed - tick_.stride, visit);
+  losses_.late += tick_.missed;
   if (activity != kRuns) {
     begin_wait(thread, visit);
     return true;
   }
-  thread.charge();
+  thread.charge(tick_.stride);
+  losses_.skipped += tick_.stride - 1;
   if (!walk(thread, visit, stack_)) return true;
   ++losses_.errors[PYC_OK];
   write(stack_, visit);
   return true;
 }
 
-void ReadProcess::sample_gil_holders(uint64_t missed, const RecordVisitor& visit) {
+void ReadProcess::sample_gil_holders(const RecordVisitor& visit) {
   if (!walker_) return;
   const std::vector<pid_t> holders = walker_->gil_holders();
-  losses_.late += missed * holders.size();
+  losses_.late += tick_.missed * holders.size();
+  losses_.skipped += (tick_.stride - 1) * holders.size();
   for (const pid_t tid : holders) {
     const pyc_error error = walker_->walk(tid, visit, stack_);
     ++losses_.errors[error];
@@ -126,13 +120,12 @@ void ReadProcess::begin_wait(ReadThread& thread, const RecordVisitor& visit) {
   RemoteStack stack;
   if (!walk(thread, visit, stack)) return thread.look_anew();
   stack.describe_wait(thread.state());
-  thread.wait.emplace(ReadThread::Wait{.stack = std::move(stack), .first_tick = tick_});
+  thread.wait.emplace(ReadThread::Wait{.stack = std::move(stack), .first_tick = tick_.number - tick_.stride + 1});
 }
 
 void ReadProcess::end_wait(ReadThread& thread, uint64_t last_tick, const RecordVisitor& visit) {
   ReadThread::Wait wait = *std::exchange(thread.wait, std::nullopt);
   if (last_tick < wait.first_tick) return;
-  losses_.errors[PYC_OK] += last_tick - wait.first_tick + 1;
   // Just before its first tick.
   wait.stack.sample.wait_begin_ns = grid_.time_of(wait.first_tick) - 1;
   wait.stack.sample.time_ns = grid_.time_of(last_tick);
@@ -143,15 +136,15 @@ void ReadProcess::visit_waits(const RecordVisitor& visit) {
   for (auto& [tid, thread] : threads_) {
     if (!thread.wait) continue;
     ReadThread::Wait rest = *thread.wait;
-    rest.first_tick = tick_ + 1;
-    end_wait(thread, tick_, visit);
+    rest.first_tick = tick_.number + 1;
+    end_wait(thread, tick_.number, visit);
     thread.wait = std::move(rest);
   }
 }
 
 ReadLosses ReadProcess::take_losses(bool final) {
   ReadLosses losses = std::exchange(losses_, {});
-  uint64_t ticks = 0;
+  uint64_t ticks = losses.skipped;
   for (const uint64_t count : losses.errors) ticks += count;
   happened_ += ticks;
   if (mode_ == v1::SAMPLE_MODE_CPU) {
@@ -168,7 +161,9 @@ ReadLosses ReadProcess::take_losses(bool final) {
 void ReadProcess::write(const RemoteStack& stack, const RecordVisitor& visit) {
   const size_t frames = stack.frames.size() * sizeof(pyc_frame);
   record_.resize(sizeof stack.sample + frames);
-  std::memcpy(record_.data(), &stack.sample, sizeof stack.sample);
+  pyc_sample sample = stack.sample;
+  sample.stride = tick_.stride;
+  std::memcpy(record_.data(), &sample, sizeof sample);
   if (frames != 0) std::memcpy(record_.data() + sizeof stack.sample, stack.frames.data(), frames);
   visit(record_);
 }

@@ -21,7 +21,14 @@ namespace pycroscope {
 // Ticks that were not recorded.
 struct ReadLosses {
   uint64_t late = 0;
-  uint64_t errors[PYC_ERROR_COUNT]{};  // by enum pyc_error; PYC_OK: those that were
+  uint64_t skipped = 0;                // on purpose
+  uint64_t errors[PYC_ERROR_COUNT]{};  // by enum pyc_error; PYC_OK: those that were, in cpu and gil mode
+};
+
+struct GridTick {
+  uint64_t number = 0;
+  uint64_t missed = 0;  // late ones before those that it stands for
+  uint32_t stride = 1;  // how many it stands for: itself and those just before it
 };
 
 // A process while it runs one program. One owner thread.
@@ -35,8 +42,8 @@ class ReadProcess {
   const std::shared_ptr<const Process>& process() const { return process_; }
   const PythonRuntime* python() const { return python_ ? &*python_ : nullptr; }
 
-  // Tick `tick` of the grid has come; `missed` before it have not.
-  void take_tick(uint64_t tick, uint64_t missed, const RecordVisitor& visit);
+  // A tick of the grid has come.
+  void take_tick(const GridTick& tick, const RecordVisitor& visit);
   // The waits that last, as far as they got.
   void visit_waits(const RecordVisitor& visit);
   // Those since the last call. `final`: what should have been sampled and was not will not come any more.
@@ -46,8 +53,8 @@ class ReadProcess {
   void scan(const RecordVisitor& visit);
   void end_thread(ReadThread& thread, const RecordVisitor& visit);
   // False when it has ended.
-  bool sample_thread(ReadThread& thread, uint64_t missed, const RecordVisitor& visit);
-  void sample_gil_holders(uint64_t missed, const RecordVisitor& visit);
+  bool sample_thread(ReadThread& thread, const RecordVisitor& visit);
+  void sample_gil_holders(const RecordVisitor& visit);
   // False when the stack could not be read, which is counted.
   bool walk(const ReadThread& thread, const RecordVisitor& visit, RemoteStack& stack);
   void begin_wait(ReadThread& thread, const RecordVisitor& visit);
@@ -63,7 +70,7 @@ class ReadProcess {
   std::map<pid_t, ReadThread> threads_;
   std::vector<ReadThread*> active_;  // those looked at each tick
   uint64_t next_scan_ns_ = 0;
-  uint64_t tick_ = 0;  // the last
+  GridTick tick_;  // the last
   RemoteStack stack_;
   std::vector<std::byte> record_;
   ReadLosses losses_;
@@ -71,8 +78,5 @@ class ReadProcess {
   uint64_t cpu_ns_;
   uint64_t happened_ = 0;  // ticks recorded or reported as lost
 };
-
-// CPU time of all threads of a process so far, those that have ended included; 0: not known.
-uint64_t process_cpu_ns(pid_t pid);
 
 }  // namespace pycroscope

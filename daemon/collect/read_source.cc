@@ -11,11 +11,13 @@
 #include <utility>
 
 #include "daemon/collect/kernel_errors.h"
+#include "daemon/collect/loss_sums.h"
 #include "daemon/collect/process_family.h"
 #include "daemon/collect/read_process.h"
 #include "daemon/collect/tick_grid.h"
 #include "daemon/os/clock.h"
 #include "daemon/os/descriptor_limit.h"
+#include "daemon/target/process_use.h"
 
 namespace pycroscope {
 namespace {
@@ -76,15 +78,12 @@ class ReadSource final : public StackSource {
       process.visit_waits(visit);
       add_losses(process.take_losses(stopped_));
     }
-    std::map<v1::LossReason, uint64_t> lost;
-    for (int id = PYC_OK + 1; id < PYC_ERROR_COUNT; ++id)
-      lost[kernel_error(static_cast<pyc_error>(id)).loss] += losses_.errors[id];
-    lost[v1::LOSS_REASON_LATE_TICK] += losses_.late;
+    LossSums losses;
+    losses.add_errors(losses_.errors);
+    losses.add(v1::LOSS_REASON_LATE_TICK, losses_.late);
+    losses.add(v1::LOSS_REASON_SELF_LIMIT, losses_.skipped);
     losses_ = {};
-    std::vector<LossCount> counts;
-    for (const auto& [reason, count] : lost)
-      if (count != 0) counts.push_back({reason, count});
-    return counts;
+    return losses.counts();
   }
 
   Status stop() override {
@@ -92,8 +91,8 @@ class ReadSource final : public StackSource {
     return {};
   }
 
-  uint64_t ticks_between(uint64_t begin_ns, uint64_t end_ns) const override { return grid_.between(begin_ns, end_ns); }
-  uint64_t tick_after(uint64_t begin_ns) const override { return grid_.time_of(grid_.tick_after(begin_ns)); }
+  void set_stride(uint32_t stride) override { stride_ = stride; }
+  TickGrid grid() const override { return grid_; }
   std::string explain_failures() const override {
     return explain_errors(std::accumulate(std::begin(errors_), std::end(errors_), uint64_t{0}), errors_);
   }
@@ -113,6 +112,7 @@ class ReadSource final : public StackSource {
 
   void add_losses(const ReadLosses& losses) {
     losses_.late += losses.late;
+    losses_.skipped += losses.skipped;
     for (int id = 0; id < PYC_ERROR_COUNT; ++id) {
       losses_.errors[id] += losses.errors[id];
       errors_[id] += losses.errors[id];
@@ -128,8 +128,9 @@ class ReadSource final : public StackSource {
     const uint64_t tick = grid_.tick_at(now_ns());
     const uint64_t missed = is_first_tick_ ? 0 : tick - next_tick_;
     is_first_tick_ = false;
-    for (auto& [pid, process] : processes_) process.take_tick(tick, missed, visit);
-    next_tick_ = tick + 1;
+    for (auto& [pid, process] : processes_)
+      process.take_tick({.number = tick, .missed = missed, .stride = stride_}, visit);
+    next_tick_ = tick + stride_;
     delay_ns_ = std::uniform_int_distribution<uint64_t>(0, grid_.period_ns - 1)(random_);
   }
 
@@ -189,6 +190,7 @@ class ReadSource final : public StackSource {
   ReadLosses losses_;                         // not yet accounted for
   uint64_t errors_[PYC_ERROR_COUNT]{};        // of all time
   uint64_t next_tick_ = 0;
+  uint32_t stride_ = 1;
   uint64_t delay_ns_ = 0;
   uint64_t next_look_ns_ = 0;
   std::minstd_rand random_;

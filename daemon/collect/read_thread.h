@@ -27,8 +27,8 @@ class ReadThread {
   // What it does now. `period_ns`: how much of its CPU time a tick stands for. A thread that is ready to run and one
   // that runs look the same: it counts as running as often as its CPU time allows.
   Activity look(uint64_t period_ns);
-  // A tick that it ran at was taken.
-  void charge() { --credit_; }
+  // A sample was taken that stands for so many ticks.
+  void charge(uint32_t ticks) { credit_ -= ticks; }
   // The next look will not find it still waiting.
   void look_anew() { waited_ = false; }
 

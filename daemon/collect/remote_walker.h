@@ -1,12 +1,11 @@
 // The stack of one thread of a running process by reads from outside: nothing is stopped or written. All that a stack
-// consists of is read twice, and only what is the same both times counts as a stack.
+// consists of is read several times, and only what is the same each time counts as a stack.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
 #include <expected>
-#include <initializer_list>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -60,7 +59,6 @@ class RemoteWalker {
 
   Outcome attempt(const RemoteThread& thread, Habits& habits, RemoteStack& stack);
   void capture(const Habits& habits);
-  void read_together(std::initializer_list<MemorySnapshot*> snapshots);
   pyc_error read_stack(const RemoteThread& thread);
   pyc_error identify(RemoteStack& stack);
   std::expected<Identified, pyc_error> identify(RemoteAddress code);
@@ -72,8 +70,8 @@ class RemoteWalker {
   const pid_t pid_;
   RemoteThreads threads_;
   std::unordered_map<pid_t, Habits> habits_;
-  MemorySnapshot first_, second_;  // of what a stack consists of
-  MemorySnapshot rest_;            // of what it leads to
+  std::vector<MemorySnapshot> readings_;  // of what a stack consists of
+  MemorySnapshot rest_;                   // of what it leads to
   std::vector<TargetMemory::Range> ranges_;
   // Of the last attempt:
   pyc_error error_ = PYC_OK;

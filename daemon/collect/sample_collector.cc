@@ -62,6 +62,8 @@ class SampleCollector final : public Collector {
     return {};
   }
 
+  void set_stride(uint32_t stride) override { source_->set_stride(stride); }
+
   bool alive() const override {
     return std::ranges::any_of(processes_, [](const auto& entry) { return entry.second.process()->alive(); });
   }
@@ -202,26 +204,40 @@ class SampleCollector final : public Collector {
     return !has_gil && (sample.flags & (PYC_SAMPLE_WAITED | PYC_SAMPLE_NO_PYTHON)) == 0;
   }
 
+  // What a sample stands for.
+  struct Ticks {
+    uint64_t count;
+    int64_t first_ns;
+    int64_t period_ns;
+  };
+
+  Ticks ticks_of(const pyc_sample& sample, EventSink& sink) const {
+    const int64_t period_ns = period_ns_ * sample.stride;
+    if ((sample.flags & PYC_SAMPLE_WAITED) == 0) return {1, static_cast<int64_t>(sample.time_ns), period_ns};
+    const TickGrid all = source_->grid(), kept = all.coarser(sample.stride);
+    const uint64_t count = kept.between(sample.wait_begin_ns, sample.time_ns);
+    sink.add_loss(v1::LOSS_REASON_SELF_LIMIT, all.between(sample.wait_begin_ns, sample.time_ns) - count);
+    return {count, static_cast<int64_t>(kept.time_of(kept.tick_after(sample.wait_begin_ns))), period_ns};
+  }
+
   void add_sample(const pyc_sample& sample, std::span<const std::byte> frames, EventSink& sink) {
-    const bool is_wait = (sample.flags & PYC_SAMPLE_WAITED) != 0;
-    const uint64_t ticks = is_wait ? source_->ticks_between(sample.wait_begin_ns, sample.time_ns) : 1;
-    if (ticks == 0) return;
     SampledProcess* process = find(sample.tgid);
-    if (!process) return sink.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, ticks);
-    if (!wanted(sample, *process)) return;
+    if (process && !wanted(sample, *process)) return;
+    const Ticks ticks = ticks_of(sample, sink);
+    if (ticks.count == 0) return;
+    if (!process) return sink.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, ticks.count);
     Symbols& symbols = sink.symbols();
     const std::span stack_frames(reinterpret_cast<const pyc_frame*>(frames.data()), sample.frame_count);
     const auto stack = process->stack(sample, stack_frames, static_cast<int64_t>(sample.time_ns), symbols);
-    if (!stack) return sink.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, ticks);
-    const uint64_t first_ns = is_wait ? source_->tick_after(sample.wait_begin_ns) : sample.time_ns;
-    Sample row{.time_ns = std::max<int64_t>(0, static_cast<int64_t>(first_ns) - context_.session_start_ns),
+    if (!stack) return sink.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, ticks.count);
+    Sample row{.time_ns = std::max<int64_t>(0, ticks.first_ns - context_.session_start_ns),
                .thread = process->thread(sample, symbols),
                .stack = *stack,
                .labels = labels_.of(sample, symbols),
-               .weight_ns = period_ns_,
+               .weight_ns = ticks.period_ns,
                .truncated = (sample.flags & PYC_SAMPLE_TRUNCATED) != 0};
-    for (uint64_t i = 0; i < ticks; ++i, row.time_ns += period_ns_) sink.add(row);
-    recorded_ += ticks;
+    for (uint64_t i = 0; i < ticks.count; ++i, row.time_ns += ticks.period_ns) sink.add(row);
+    recorded_ += ticks.count;
   }
 
   // Adds the losses since the last call.

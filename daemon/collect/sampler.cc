@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -46,6 +47,14 @@ Status check_layout(const pyc_layout& layout) {
       layout.unicode_state <= 56 && layout.bytes_data <= 64;
   if (fits) return {};
   return fail(ErrorCode::kFailed, "this build of Python lays out its structures in a way that is not supported");
+}
+
+// 0: the root one.
+uint32_t own_pid_namespace() {
+  constexpr uint32_t kRoot = 0xeffffffc;  // PROC_PID_INIT_INO of the kernel
+  struct stat entry{};
+  if (::stat("/proc/self/ns/pid", &entry) != 0 || entry.st_ino == kRoot) return 0;
+  return static_cast<uint32_t>(entry.st_ino);
 }
 
 // The kernel may be as quick to write as we are to read: then a drain would never end.
@@ -95,9 +104,13 @@ void Sampler::configure(uint64_t tick_period_ns, bool follow_children, bool read
   loaded_->skeleton->bss->pyc_settings = {.ring_wakeup = ring_bytes() / 4,
                                           .follow_children = follow_children,
                                           .read_gil = read_gil,
+                                          .stride = 1,
+                                          .pid_namespace = own_pid_namespace(),
                                           .tick_period_ns = tick_period_ns,
                                           .tick_origin_ns = 0};
 }
+
+void Sampler::set_stride(uint32_t stride) { loaded_->skeleton->bss->pyc_settings.stride = stride; }
 
 Status Sampler::follow_lifecycle() {
   auto& links = loaded_->skeleton->links;

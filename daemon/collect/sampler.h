@@ -30,6 +30,8 @@ class Sampler {
 
   // Before the first tick.
   void configure(uint64_t tick_period_ns, bool follow_children, bool read_gil);
+  // See pyc_settings.stride.
+  void set_stride(uint32_t stride);
   // From now on forks, execs and exits of the processes set below are followed.
   Status follow_lifecycle();
   // From now on their waits are recorded.

@@ -14,6 +14,7 @@
 
 #include "analysis/model/result.h"
 #include "bpf/include/records.h"
+#include "daemon/collect/tick_grid.h"
 #include "daemon/python/interpreter.h"
 #include "daemon/target/process.h"
 #include "pycroscope/v1/session.pb.h"
@@ -60,10 +61,11 @@ class StackSource {
   // No more ticks. What is there can still be drained.
   virtual Status stop() = 0;
 
-  // Ticks of the grid by which waits are counted, in (begin, end].
-  virtual uint64_t ticks_between(uint64_t begin_ns, uint64_t end_ns) const = 0;
-  // The first of them.
-  virtual uint64_t tick_after(uint64_t begin_ns) const = 0;
+  // From now on one of `stride` ticks is recorded; the others are lost to LOSS_REASON_SELF_LIMIT.
+  virtual void set_stride(uint32_t stride) = 0;
+
+  // By which waits are counted: see pyc_sample.stride.
+  virtual TickGrid grid() const = 0;
   // How often stacks could not be read, and why mostly; empty when all could be.
   virtual std::string explain_failures() const = 0;
 };

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <system_error>
-
 #include "daemon/os/descriptor_limit.h"
 #include "daemon/os/file.h"
 #include "daemon/target/proc_text.h"
+#include "daemon/target/thread_files.h"
 
 namespace pycroscope {
 namespace {
@@ -15,21 +13,6 @@ namespace {
 // More periods than a tick may be late.
 constexpr uint64_t kDoubtPeriods = 5;
 constexpr int kMaxScans = 16;
-
-// Of all threads, without a look at each: there may be thousands.
-Result<std::vector<pid_t>> thread_ids(pid_t pid) {
-  std::error_code error;
-  std::vector<pid_t> tids;
-  const std::string directory = fmt::format("/proc/{}/task", pid);
-  for (auto it = std::filesystem::directory_iterator(directory, error); !error && it != std::filesystem::end(it);
-       it.increment(error)) {
-    if (const auto tid = parse_number<pid_t>(it->path().filename().native())) tids.push_back(*tid);
-  }
-  // A process that ends meanwhile has no more threads.
-  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::no_such_process)
-    return fail(ErrorCode::kFailed, fmt::format("cannot list {}: {}", directory, error.message()));
-  return tids;
-}
 
 }  // namespace
 
@@ -40,9 +23,8 @@ Result<ThreadEvents> ThreadEvents::start(std::shared_ptr<const Process> process,
   ThreadEvents events(std::move(process), period_ns, inherit, bpf_program);
   std::unordered_set<pid_t> known;
   for (int scan = 0; scan < kMaxScans; ++scan) {
-    PYC_TRY(const auto tids, thread_ids(pid));
     bool found = false;
-    for (const pid_t tid : tids) {
+    for (const pid_t tid : thread_ids(pid)) {
       if (!known.insert(tid).second) continue;
       found = true;
       if (scan == 0) {
@@ -53,8 +35,9 @@ Result<ThreadEvents> ThreadEvents::start(std::shared_ptr<const Process> process,
     }
     if (!found) break;
   }
-  if (events.events_.empty()) return fail(ErrorCode::kTargetGone, fmt::format("process {} has ended", pid));
-  return events;
+  if (!events.events_.empty()) return events;
+  if (!events.process_->alive()) return fail(ErrorCode::kTargetGone, fmt::format("process {} has ended", pid));
+  return fail(ErrorCode::kFailed, fmt::format("cannot list the threads of process {}", pid));
 }
 
 Status ThreadEvents::add(pid_t tid) {

@@ -6,6 +6,8 @@
 namespace pycroscope {
 
 struct TickGrid {
+  static constexpr uint64_t kNever = ~uint64_t{0};  // an origin before which all is
+
   uint64_t origin_ns = 0;  // of tick 0, CLOCK_MONOTONIC
   uint64_t period_ns = 1;
 
@@ -18,6 +20,8 @@ struct TickGrid {
   uint64_t between(uint64_t begin_ns, uint64_t end_ns) const {
     return end_ns < begin_ns ? 0 : tick_after(end_ns) - tick_after(begin_ns);
   }
+  // Every stride-th tick of this one.
+  TickGrid coarser(uint32_t stride) const { return {origin_ns, period_ns * stride}; }
 };
 
 }  // namespace pycroscope

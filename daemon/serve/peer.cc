@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "daemon/os/file.h"
+#include "daemon/session/caller_pids.h"
 #include "daemon/session/permission.h"
 
 namespace pycroscope {
@@ -42,6 +43,7 @@ Result<Caller> peer_of(const Fd& connection) {
   // The pid may belong to another program by now, even to a set-uid one: capabilities are not taken from it.
   if (const Result<uint64_t> user_namespace = user_namespace_of(credentials.pid))
     caller.user_namespace = *user_namespace;
+  caller.pid_namespace = pid_namespace_of(std::to_string(credentials.pid));
   return caller;
 }
 

@@ -16,6 +16,7 @@ struct Caller {
   pid_t pid = 0;  // for people only: it may have been reused
   std::vector<gid_t> groups;
   uint64_t user_namespace = 0;  // inode of /proc/PID/ns/user, 0: unknown
+  uint64_t pid_namespace = 0;   // inode of /proc/PID/ns/pid, 0: unknown
   uint64_t capabilities = 0;    // the permitted set; peers of a socket have none unless they are root
   StoreUser session_owner;      // who owns what this caller records
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "daemon/python/dump.h"
+#include "daemon/session/caller_pids.h"
 #include "daemon/session/diagnosis.h"
 #include "daemon/session/permission.h"
 #include "daemon/session/processes.h"
@@ -103,7 +104,10 @@ Result<std::shared_ptr<Recording>> Engine::find_recording(const Caller& caller, 
 
 Status Engine::attach(const Caller& caller, const v1::AttachRequest& request, const UpdateSink& sink,
                       const Cancelled& cancelled) {
-  PYC_TRY(const std::shared_ptr<Recording> recording, Recording::start(store_, samplers_, caller, request));
+  v1::AttachRequest translated = request;
+  PYC_TRY(const pid_t pid, pid_from_caller(caller, request.pid()));
+  translated.set_pid(pid);
+  PYC_TRY(const std::shared_ptr<Recording> recording, Recording::start(store_, samplers_, caller, translated));
   const Status added = cancelled() ? fail(ErrorCode::kFailed, "the request was cancelled") : add_recording(recording);
   if (!added) {
     recording->discard();
@@ -150,7 +154,8 @@ Status Engine::watch_recording(const Caller& caller, const v1::WatchRecordingReq
 
 Result<v1::DumpResponse> Engine::dump(const Caller& caller, const v1::DumpRequest& request) const {
   if (!request.core().empty()) return dump_core_file(caller, request);
-  PYC_TRY(const Process process, Process::open(request.pid()));
+  PYC_TRY(const pid_t pid, pid_from_caller(caller, request.pid()));
+  PYC_TRY(const Process process, Process::open(pid));
   PYC_CHECK(check_attach(caller, process));
   Result<v1::DumpResponse> dumped = dump_stacks(process, {.locals = request.locals()});
   if (!dumped && !process.alive()) {
@@ -165,7 +170,9 @@ Result<v1::DiagnoseResponse> Engine::diagnose(const Caller& caller, const v1::Di
   v1::DiagnoseResponse response;
   check_machine(response);
   check_store(store_.directory(), response);
-  if (request.pid() != 0) check_target(caller, request.pid(), response);
+  if (request.pid() == 0) return response;
+  PYC_TRY(const pid_t pid, pid_from_caller(caller, request.pid()));
+  check_target(caller, pid, response);
   return response;
 }
 

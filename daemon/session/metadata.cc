@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "analysis/passes/json.h"
 
@@ -30,6 +31,28 @@ void add_environment(const std::vector<std::string>& environment, v1::Target& ta
   std::ranges::sort(*target.mutable_environment_names());
 }
 
+std::string container_of(std::string_view cgroup) {
+  // Docker, containerd, CRI-O and Podman name their control groups after the container's id, with something around it.
+  constexpr size_t kIdLength = 64;
+  constexpr std::string_view kHex = "0123456789abcdef";
+  for (size_t begin = 0; (begin = cgroup.find_first_of(kHex, begin)) < cgroup.size();) {
+    const size_t end = std::min(cgroup.find_first_not_of(kHex, begin), cgroup.size());
+    if (end - begin == kIdLength) return std::string(cgroup.substr(begin, kIdLength));
+    begin = end;
+  }
+  // LXC and systemd-nspawn call theirs by the name that people gave them.
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kNamed = {
+      {{"/lxc.payload.", ""}, {"/machine-", ".scope"}}};
+  for (const auto& [before, after] : kNamed) {
+    const size_t at = cgroup.find(before);
+    if (at == std::string_view::npos) continue;
+    const std::string_view rest = cgroup.substr(at + before.size());
+    const std::string_view name = rest.substr(0, rest.find('/'));
+    if (name.ends_with(after)) return std::string(name.substr(0, name.size() - after.size()));
+  }
+  return "";
+}
+
 std::string command_text(const v1::Target& target) {
   std::string text;
   for (const std::string& argument : target.command()) {
@@ -50,6 +73,11 @@ Result<v1::Target> describe_target(const Process& process, const PythonRuntime* 
     for (const std::string& argument : *command) target.add_command(valid_utf8(argument));
   }
   if (const auto directory = process.working_directory()) target.set_working_directory(valid_utf8(*directory));
+  target.set_namespace_pid(process.namespace_pid());
+  if (const auto cgroup = process.cgroup()) {
+    target.set_cgroup(valid_utf8(*cgroup));
+    target.set_container_id(container_of(target.cgroup()));
+  }
   if (const auto environment = process.environment()) add_environment(*environment, target);
 
   if (!python) return target;

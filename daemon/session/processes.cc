@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <pwd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <array>
 #include <optional>
@@ -13,8 +11,10 @@
 #include "analysis/passes/json.h"
 #include "daemon/os/file.h"
 #include "daemon/python/process_list.h"
+#include "daemon/session/caller_pids.h"
 #include "daemon/session/permission.h"
 #include "daemon/target/proc_text.h"
+#include "daemon/target/process_use.h"
 
 namespace pycroscope {
 namespace {
@@ -28,21 +28,6 @@ std::string user_name(uid_t uid) {
   std::array<char, 4096> buffer;
   const int failed = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
   return failed == 0 && found != nullptr ? valid_utf8(entry.pw_name) : std::to_string(uid);
-}
-
-int64_t cpu_time_ns(pid_t pid) {
-  clockid_t clock;
-  timespec used{};
-  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
-  return used.tv_sec * 1'000'000'000 + used.tv_nsec;
-}
-
-uint64_t resident_bytes(pid_t pid) {
-  const auto statm = read_file(fmt::format("/proc/{}/statm", pid), kStatusLimit);
-  if (!statm) return 0;
-  const std::vector<std::string> fields = split_terminated(*statm, ' ');
-  const auto pages = fields.size() < 2 ? std::nullopt : parse_number<uint64_t>(fields[1]);
-  return pages.value_or(0) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 template <class T>
@@ -65,7 +50,7 @@ std::optional<v1::PythonProcess> describe(const Caller& caller, const PythonProc
   row.set_uid(first_number<uid_t>(*status, "Uid"));
   row.set_user(user_name(row.uid()));
   row.set_threads(first_number<uint32_t>(*status, "Threads"));
-  row.set_cpu_ns(cpu_time_ns(pid));
+  row.set_cpu_ns(static_cast<int64_t>(process_cpu_ns(pid)));
   row.set_rss_bytes(resident_bytes(pid));
   if (const auto command = python.process.command()) {
     for (const std::string& argument : *command) row.add_command(valid_utf8(argument));
@@ -82,9 +67,12 @@ Result<v1::ListProcessesResponse> python_processes(const Caller& caller,
   v1::ListProcessesResponse response;
   for (const PythonProcess& python : processes) {
     std::optional<v1::PythonProcess> row = describe(caller, python);
-    if (!row) continue;
+    const auto pid = pid_for_caller(caller, python.process.pid());
+    if (!row || !pid) continue;
     const auto recording = recordings.find(row->pid());
     if (recording != recordings.end()) row->set_recording(recording->second);
+    row->set_pid(*pid);
+    row->set_parent_pid(pid_for_caller(caller, row->parent_pid()).value_or(0));
     *response.add_processes() = *std::move(row);
   }
   return response;

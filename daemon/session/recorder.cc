@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,7 @@
 #include "daemon/session/permission.h"
 #include "daemon/session/recording_config.h"
 #include "daemon/target/live_memory.h"
+#include "daemon/target/process_use.h"
 
 namespace pycroscope {
 namespace {
@@ -96,6 +98,7 @@ Recorder::Recorder(Store& store, const Caller& caller, Process process, std::opt
       duration_(duration_of(writer->session().config())),
       pause_(writer->session().config().rate_hz() <= kLowRate ? kPauseAtLowRate : kPause),
       writer_(std::move(writer)),
+      limit_(writer_->session().config(), {.time_ns = monotonic_ns(), .cpu_ns = 0, .memory_bytes = 0}),
       events_(*writer_) {}
 
 Status Recorder::start(std::unique_ptr<StackSource> source) {
@@ -124,6 +127,21 @@ const v1::Session& Recorder::session() {
   const int64_t sources_cpu_ns = sources_ ? sources_->cpu_ns() : 0;
   writer_->session().set_recorder_cpu_ns(clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_before_ns_ + sources_cpu_ns);
   return writer_->session();
+}
+
+SelfUse Recorder::use() {
+  return {.time_ns = monotonic_ns(), .cpu_ns = session().recorder_cpu_ns(), .memory_bytes = resident_bytes(::getpid())};
+}
+
+bool Recorder::keep_within_limits() {
+  const uint32_t stride = limit_.stride(use());
+  if (std::exchange(stride_, stride) != stride) {
+    collector_->set_stride(stride);
+    v1::Session& session = writer_->session();
+    const double rate = session.config().rate_hz() / stride;
+    if (session.lowest_rate_hz() == 0 || rate < session.lowest_rate_hz()) session.set_lowest_rate_hz(rate);
+  }
+  return !limit_.exhausted();
 }
 
 Status Recorder::sync() {
@@ -159,6 +177,7 @@ Result<std::optional<std::string_view>> Recorder::step() {
     // It may have changed its identity: that is not the caller's to see.
     const Status allowed = check_attach(caller_, *process_);
     if (process_->alive() && !allowed) return std::unexpected(allowed.error());
+    if (!keep_within_limits()) return kLimit;
   }
   if (duration_.count() > 0 && now - start_ns_ >= duration_.count()) return kDuration;
   return std::nullopt;

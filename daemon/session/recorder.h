@@ -14,6 +14,7 @@
 #include "daemon/session/caller.h"
 #include "daemon/session/live_top.h"
 #include "daemon/session/sampler_cache.h"
+#include "daemon/session/self_limit.h"
 #include "daemon/session/sources.h"
 #include "daemon/store/store.h"
 #include "daemon/target/process.h"
@@ -27,6 +28,7 @@ class Recorder {
   static constexpr std::string_view kDuration = "duration";
   static constexpr std::string_view kStopped = "stopped";
   static constexpr std::string_view kTargetExited = "target exited";
+  static constexpr std::string_view kLimit = "limit";
 
   // Attaches: afterwards samples are being taken. `requested_ns` is when the request came. On failure nothing is left
   // behind. Checked in this order: the configuration (kInvalid), the process exists (kTargetGone, kFailed), the caller
@@ -57,6 +59,9 @@ class Recorder {
   // The target runs another program from now on.
   void describe(const Process& process, const PythonRuntime* python);
   Status sync();
+  SelfUse use();
+  // False when even the lowest rate takes too much.
+  bool keep_within_limits();
   std::chrono::milliseconds next_pause() const;
 
   Store& store_;
@@ -70,6 +75,8 @@ class Recorder {
   const std::chrono::milliseconds pause_;    // between two drains
   int64_t next_sync_ns_ = 0;
   std::unique_ptr<SessionWriter> writer_;
+  SelfLimit limit_;
+  uint32_t stride_ = 1;  // of so many ticks one is recorded
   LiveTop events_;
   std::unique_ptr<Collector> collector_;
   std::unique_ptr<Sources> sources_;

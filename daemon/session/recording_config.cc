@@ -4,6 +4,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "daemon/session/choose_source.h"
+#include "daemon/session/self_limit.h"
 
 namespace pycroscope {
 namespace {
@@ -20,11 +21,16 @@ Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
   v1::RecordingConfig config = asked;
   if (config.mode() == v1::SAMPLE_MODE_UNSPECIFIED) config.set_mode(v1::SAMPLE_MODE_CPU);
   if (config.rate_hz() == 0) config.set_rate_hz(kDefaultRate);
+  if (config.max_cpu_percent() == 0) config.set_max_cpu_percent(kDefaultMaxCpuPercent);
+  if (config.max_memory_bytes() == 0) config.set_max_memory_bytes(kDefaultMaxMemoryBytes);
   // Written so that NaN fails as well.
   if (!(config.rate_hz() >= kMinRate && config.rate_hz() <= kMaxRate)) {
     return fail(ErrorCode::kInvalid,
                 fmt::format("a rate of {} Hz is not possible: choose from {} to {} samples a second", config.rate_hz(),
                             kMinRate, kMaxRate));
+  }
+  if (!(config.max_cpu_percent() > 0)) {
+    return fail(ErrorCode::kInvalid, "the CPU that Pycroscope may use has to be more than 0 % of a core");
   }
   if (config.has_duration() && duration_of(config) <= std::chrono::nanoseconds::zero()) {
     return fail(ErrorCode::kInvalid, "the duration must be greater than zero: leave it out to record until stopped");

@@ -89,6 +89,22 @@ pid_t Process::parent() const {
   return stat ? stat->parent : 0;
 }
 
+pid_t Process::namespace_pid() const {
+  const auto status = read_proc(pid_, "status");
+  // One for each namespace from ours down to its own.
+  const auto pids = status ? status_numbers(*status, "NSpid") : std::vector<uint64_t>();
+  return pids.empty() ? 0 : static_cast<pid_t>(pids.back());
+}
+
+Result<std::string> Process::cgroup() const {
+  PYC_TRY(const std::string groups, read_proc(pid_, "cgroup"));
+  // "HIERARCHY:CONTROLLERS:PATH"; the unified one is number 0.
+  constexpr std::string_view kUnified = "0::";
+  for (const std::string& line : split_terminated(groups, '\n'))
+    if (line.starts_with(kUnified)) return line.substr(kUnified.size());
+  return fail(ErrorCode::kNotFound, "process " + std::to_string(pid_) + " is in no unified control group");
+}
+
 Result<ProcessIds> Process::ids() const {
   PYC_TRY(const std::string status, read_proc(pid_, "status"));
   const auto uids = status_numbers(status, "Uid");

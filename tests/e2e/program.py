@@ -62,6 +62,10 @@ class Target:
     def say(self, line: str) -> None:
         self.process.stdin.write(line.encode() + b"\n")
 
+    def cpu_ns(self) -> int:
+        """What its first thread has spent on CPUs."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+
     def state(self) -> str:
         """The state letter of /proc/PID/stat."""
         return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -191,6 +195,11 @@ class Recording:
             self.output = self.process.communicate(timeout=60)
             assert code is None or self.process.returncode == code, f"exit {self.process.returncode}: {self.output}"
         return self.output
+
+
+def duration_ns(program: Program) -> int:
+    """Of the latest recording."""
+    return program.json("sessions", "show", "latest")["duration_ns"]
 
 
 @contextlib.contextmanager

@@ -6,18 +6,19 @@ import itertools
 import pytest
 from program import collapsed, impossible, python_frames, target
 
-SAMPLES = {"ebpf": 100_000, "reads": 20_000}
+SAMPLES = {"ebpf": 100_000, "reads": 5_000}
 RATES = {"ebpf": 10_000, "reads": 2_000}
 # On a busy machine the target needs longer for that much CPU time.
 pytestmark = pytest.mark.timeout(400)
 
 
-def record(program, pid, samples, sampler):
+def record(program, pid, samples, sampler, attempts=30, seconds=4):
     """Stacks of at least `samples` samples, and the loss of all recordings."""
     stacks, loss = collections.Counter(), collections.Counter()
-    for attempt in range(30):
+    for attempt in range(attempts):
         name = f"exact-{attempt}"
-        program.run("attach", "-p", pid, "-d", "4", "-r", RATES[sampler], "--name", name, "-q", "--sampler", sampler)
+        options = ["-r", RATES[sampler], "--sampler", sampler, "--max-cpu", 100, "--name", name, "-q"]
+        program.run("attach", "-p", pid, "-d", seconds, *options)
         exported = program.run("export", name, "-f", "collapsed", "--weight", "samples", "-o", "-").stdout
         stacks += collapsed(exported)
         report = program.json("report", name, "--view", "threads")["loss"]
@@ -36,9 +37,9 @@ def test_alternating_call_chains_never_mix(interpreter, program, sampler):
     wrong = {stack: why for stack in stacks if (why := impossible(stack, "alternate.py"))}
     count = sum(stacks[stack] for stack in wrong)
     print(f"{count} impossible of {sum(stacks.values())}", loss)
-    # Reads from outside see a target that moves: most of what changes between two of them is discarded, not all.
-    may_be_wrong, may_be_lost = {"ebpf": (0, 0.01), "reads": (0.02, 0.6)}[sampler]
-    assert count <= may_be_wrong * sum(stacks.values()), wrong
+    # Reads from outside see a target that moves: what changes between them is discarded.
+    may_be_wrong, may_be_lost = {"ebpf": (0, 0.01), "reads": (1, 0.95)}[sampler]
+    assert count <= may_be_wrong, wrong
     assert loss["lost"] <= may_be_lost * (loss["recorded"] + loss["lost"]), loss
     leaves = {stack[-1].function for stack in stacks}
     assert leaves >= {"leaf_a", "leaf_b", "middle_a", "middle_b", "outer_a", "outer_b", "main"}

@@ -42,6 +42,12 @@ TEST(ParseRate, OneToTenThousand) {
   for (const char* text : {"0", "-1", "10001", "fast", "100Hz", ""}) EXPECT_FALSE(parse_rate(text)) << text;
 }
 
+TEST(ParsePercent, MoreThanNothing) {
+  EXPECT_EQ(parse_percent("5%"), 5);
+  EXPECT_EQ(parse_percent("0.5"), 0.5);
+  for (const char* text : {"0", "-1%", "%", "much", "5%%", ""}) EXPECT_FALSE(parse_percent(text)) << text;
+}
+
 TEST(ParseInteger, SaysWhatItWanted) {
   EXPECT_EQ(parse_integer("17", "a process id", 1, 100), 17);
   EXPECT_EQ(parse_integer("abc", "a process id", 1, 100).error().message, "'abc' is not a process id");

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "daemon/collect/read_process.h"
+#include "daemon/target/process_use.h"
 #include "tests/unit/daemon/collect/memory_sink.h"
 #include "tests/unit/support/python_target.h"
 

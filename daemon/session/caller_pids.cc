@@ -1,0 +1,67 @@
+#include "daemon/session/caller_pids.h"
+
+#include <fmt/format.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "daemon/os/file.h"
+#include "daemon/target/proc_text.h"
+
+namespace pycroscope {
+namespace {
+
+// The pids of a process in each namespace from ours down to its own.
+std::vector<uint64_t> pids_of(pid_t pid) {
+  constexpr size_t kStatusLimit = 1 << 20;
+  const auto status = read_file(fmt::format("/proc/{}/status", pid), kStatusLimit);
+  return status ? status_numbers(*status, "NSpid") : std::vector<uint64_t>();
+}
+
+uint64_t inode_of(const Fd& ns) {
+  struct stat entry{};
+  return ::fstat(ns.get(), &entry) == 0 ? entry.st_ino : 0;
+}
+
+// The pid namespace `up` levels above that of a process, as an inode; 0: not known.
+uint64_t namespace_above(pid_t pid, size_t up) {
+  auto ns = open_for_reading(fmt::format("/proc/{}/ns/pid", pid));
+  for (; ns && up > 0; --up) *ns = Fd(::ioctl(ns->get(), NS_GET_PARENT));
+  return ns ? inode_of(*ns) : 0;
+}
+
+bool shares_our_namespace(const Caller& caller) {
+  return caller.pid_namespace == 0 || caller.pid_namespace == pid_namespace_of("self");
+}
+
+}  // namespace
+
+uint64_t pid_namespace_of(std::string_view process) {
+  struct stat entry{};
+  return ::stat(fmt::format("/proc/{}/ns/pid", process).c_str(), &entry) == 0 ? entry.st_ino : 0;
+}
+
+std::optional<pid_t> pid_for_caller(const Caller& caller, pid_t pid) {
+  if (shares_our_namespace(caller)) return pid;
+  const std::vector<uint64_t> pids = pids_of(pid);
+  for (size_t up = 0; up < pids.size(); ++up)
+    if (namespace_above(pid, up) == caller.pid_namespace) return static_cast<pid_t>(pids[pids.size() - 1 - up]);
+  return std::nullopt;
+}
+
+Result<pid_t> pid_from_caller(const Caller& caller, pid_t pid) {
+  if (shares_our_namespace(caller)) return pid;
+  std::error_code error;
+  for (auto it = std::filesystem::directory_iterator("/proc", error); !error && it != std::filesystem::end(it);
+       it.increment(error)) {
+    const auto ours = parse_number<pid_t>(it->path().filename().native());
+    if (ours && pid_for_caller(caller, *ours) == pid) return *ours;
+  }
+  return fail(ErrorCode::kTargetGone, fmt::format("there is no process {} in your pid namespace", pid));
+}
+
+}  // namespace pycroscope

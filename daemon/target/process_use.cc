@@ -1,0 +1,33 @@
+#include "daemon/target/process_use.h"
+
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/os/file.h"
+#include "daemon/target/proc_text.h"
+
+namespace pycroscope {
+
+uint64_t process_cpu_ns(pid_t pid) {
+  clockid_t clock{};
+  timespec time{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
+uint64_t resident_bytes(pid_t pid) {
+  constexpr size_t kLimit = 4096;
+  const auto statm = read_file(fmt::format("/proc/{}/statm", pid), kLimit);
+  if (!statm) return 0;
+  // "SIZE RESIDENT ...", in pages.
+  const std::vector<std::string> fields = split_terminated(*statm, ' ');
+  const auto pages = fields.size() < 2 ? std::nullopt : parse_number<uint64_t>(fields[1]);
+  return pages.value_or(0) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace pycroscope
