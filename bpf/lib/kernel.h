@@ -31,6 +31,10 @@ struct pid {
   unsigned int level;
   struct upid numbers[1];  // level + 1 of them, from the root namespace down
 };
+struct sched_entity {
+  unsigned long long sum_exec_runtime;
+  unsigned long long prev_sum_exec_runtime;  // when it was last chosen to run
+};
 struct task_struct {
   unsigned int __state;
   unsigned int flags;
@@ -39,6 +43,7 @@ struct task_struct {
   struct task_struct* group_leader;
   struct pid* thread_pid;
   struct signal_struct* signal;
+  struct sched_entity se;
   struct thread_struct thread;
 };
 #pragma clang attribute pop

@@ -63,6 +63,10 @@ static inline void pyc_finish_wait(struct pyc_wait* wait, pyc_u64 now) {
   wait->sample.wait_begin_ns = 0;
 }
 
+static inline pyc_u64 pyc_slice_ns(struct task_struct* task) {
+  return task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime;
+}
+
 // `task` is about to leave the CPU.
 static inline void pyc_begin_wait(struct pyc_scratch* scratch, struct task_struct* task, pyc_u32 tgid, int runnable,
                                   pyc_u64 now) {
@@ -73,8 +77,9 @@ static inline void pyc_begin_wait(struct pyc_scratch* scratch, struct task_struc
     wait = bpf_map_lookup_elem(&pyc_waits, &tid);
   }
   if (!wait) return;
-  // Now and then the kernel does not tell that a thread runs again (seen with 6.18 while other tracers come and go).
-  if (wait->sample.wait_begin_ns) pyc_finish_wait(wait, now);
+  // Now and then the kernel does not tell that a thread runs again (seen with 6.18 while other tracers come and go):
+  // it did for as long as it has used the CPU since it was last chosen.
+  if (wait->sample.wait_begin_ns) pyc_finish_wait(wait, now - pyc_slice_ns(task));
   pyc_take_sample(scratch, task, tgid, now);
   pyc_describe_wait(scratch, task, runnable);
   pyc_u32 count = scratch->sample.frame_count;

@@ -43,7 +43,7 @@ def test_shares_and_lines_are_right(interpreter, program, tmp_path, sampler):
 def test_time_weights_add_up_to_the_cpu_time(debian, program, sampler):
     with target(debian, "burn_70_20_10.py") as burner:
         before_ns, cpu_before_ns = time.monotonic_ns(), burner.cpu_ns()
-        program.run("attach", "-p", burner.pid, "-d", "3", "-r", 1000, "-q", "--sampler", sampler)
+        program.run("attach", "-p", burner.pid, "-d", "3", "-r", 1000, "-q", "--sampler", sampler, "--max-cpu", 100)
         elapsed_ns, cpu_ns = time.monotonic_ns() - before_ns, burner.cpu_ns() - cpu_before_ns
     stacks = collapsed(program.run("export", "-f", "collapsed", "--weight", "samples", "-o", "-").stdout)
     session = program.json("report", "--view", "functions")

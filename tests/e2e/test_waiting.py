@@ -58,7 +58,8 @@ def test_threads_that_compete_for_the_gil(interpreter, program):
     assert sum(row["gil_wait_ns"] for row in burners) == pytest.approx(elapsed_ns, rel=0.05)
     assert sum(row["gil_held_ns"] for row in burners) == pytest.approx(elapsed_ns, rel=0.05)
     for row in burners:
-        assert row["on_cpu_ns"] + row["off_cpu_ns"] == pytest.approx(elapsed_ns, rel=0.01), row
+        # Ticks that came late are lost to whoever runs.
+        assert row["on_cpu_ns"] + row["off_cpu_ns"] == pytest.approx(elapsed_ns, rel=0.02), row
 
 
 def test_gil_mode_counts_who_holds_it(interpreter, program):
