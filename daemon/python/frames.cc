@@ -82,6 +82,8 @@ Status walk_frames(const TargetMemory& memory, const pyc_layout& layout, size_t 
         return {};
       }
       const RemoteAddress code(bytes.pointer(layout.frame_code).address() & ~uint64_t{layout.stackref_tag});
+      // Where a core file lacks the memory of a shim there are zeros, which end the walk as the outermost frame does.
+      if (!code) return fail(ErrorCode::kMemory, "a frame without a code object");
       PYC_TRY(const int32_t offset, bytecode_offset(memory, layout, bytes, code));
       thread.frames.push_back({frame, code, offset});
     }
