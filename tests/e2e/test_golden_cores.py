@@ -68,7 +68,7 @@ def test_native_stacks_that_are_zeros_cut_the_python_ones_short(name, program, t
     core.write_bytes(content)
 
     result = program.run("dump", "--core", core, "--locals", "--json")
-    assert "lacks the native stacks of 4 of 5 threads" in result.stderr
+    assert "lacks the native stacks of 5 of 6 threads" in result.stderr
     seen = {thread["name"]: thread for thread in json.loads(result.stdout)["threads"]}
     for thread in expected["threads"]:
         after = seen[thread["name"]]

@@ -70,10 +70,9 @@ def program_headers(auxiliary_vector: bytes) -> int:
     return dict(struct.iter_unpack("<QQ", auxiliary_vector))[AT_PHDR]
 
 
-def notes(program: str, threads: dict[int, bytes], headers: int, files: list[tuple[int, int, int, str]]) -> bytes:
+def notes(pid: int, program: str, threads: dict[int, bytes], headers: int, files: list[tuple[int, int, int, str]]) -> bytes:
     """`headers`: AT_PHDR. `files`: begin, end, offset, path."""
-    pid = next(iter(threads))
-    found = note(NT_PRPSINFO, PRPSINFO.pack(min(threads), program.encode()))
+    found = note(NT_PRPSINFO, PRPSINFO.pack(pid, program.encode()))
     for tid in sorted(threads, key=lambda tid: (tid != pid, tid)):
         kept = [value if i in KEPT_REGISTERS else 0 for i, value in enumerate(struct.unpack("<27Q", threads[tid]))]
         found += note(NT_PRSTATUS, PRSTATUS.pack(tid, struct.pack("<27Q", *kept)))

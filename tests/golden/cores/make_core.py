@@ -3,17 +3,19 @@
 
 INTERPRETER: a name of tests/interpreters.py, or a path. Of the process's memory, that of mapped files too, the core file keeps
 what `dump --core --locals` reads: so it is small, no other file is needed to read it, and nothing of this machine is in it.
-Needs root, gdb and strace, and some minutes; PYCROSCOPED names the program that reads.
+Needs root and strace, and some minutes; PYCROSCOPED names the program that reads.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
 import gzip
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,11 +31,15 @@ sys.path.append(str(FOLDER.parent.parent))
 
 from interpreters import Interpreter, version_of, wanted  # noqa: E402
 
+# Of linux/ptrace.h and linux/wait.h.
+PTRACE_GETREGS, PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 12, 17, 0x4206, 0x4207
+WALL = 0x40000000
 PROGRAM = FOLDER / "program.py"
 BLOCK = 128
 # Where the mapped files are said to have been: no machine has them there, so none can be read by chance.
 NOWHERE = "/golden"
 READ = re.compile(rb"pread64\(\d+<(.*)>, .*, (\d+), (\d+)\) = \d+$", re.M)
+WAITING = ["waiting"] * 4
 MAPPING = re.compile(r"(\w+)-(\w+) r(.)(.). (\w+) \S+ (\d+) *(.*)")
 
 
@@ -84,12 +90,17 @@ def dump(*arguments: str | Path, prefix: tuple[str, ...] = ()) -> dict:
     return {} if result.stderr else json.loads(result.stdout)
 
 
-def wait_until_all_wait(pid: int) -> dict:
+def stop_where_all_is_seen(pid: int) -> dict:
+    """Stops the process when four threads wait and two run, or one of them while the other waits for the GIL."""
     while True:
+        os.kill(pid, signal.SIGSTOP)
         seen = dump("-p", str(pid))
-        if seen and all(thread["state"] == "waiting" for thread in seen["threads"]):
+        states = sorted(thread["state"] for thread in seen.get("threads", ()))
+        holders = sum(thread["holds_gil"] for thread in seen.get("threads", ()))
+        if (states, holders) in ((["gil", "running", *WAITING], 1), (["running", "running", *WAITING], 0)):
             return {**seen, "stopped_ns": None}
-        time.sleep(0.1)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.02)
 
 
 def mappings_of(pid: int, root: str) -> list[Mapping]:
@@ -103,24 +114,35 @@ def mappings_of(pid: int, root: str) -> list[Mapping]:
     return [mapping for mapping in found if mapping.path not in ("[vvar]", "[vvar_vclock]", "[vsyscall]")]
 
 
-def registers_of(pid: int, folder: Path) -> dict[int, bytes]:
-    """Of each thread, in the order of a core file, from gdb."""
-    subprocess.run(["gcore", "-o", folder / "gdb", str(pid)], check=True, capture_output=True)
-    return core_file.registers((folder / f"gdb.{pid}").read_bytes())
+def registers_of(tid: int) -> bytes:
+    """user_regs_struct of a thread."""
+    registers = ctypes.create_string_buffer(216)
+    ptrace(PTRACE_SEIZE, tid)
+    ptrace(PTRACE_INTERRUPT, tid)
+    os.waitpid(tid, WALL)
+    ptrace(PTRACE_GETREGS, tid, registers)
+    ptrace(PTRACE_DETACH, tid)
+    return registers.raw
 
 
-def full_core(pid: int, mappings: list[Mapping], registers: dict[int, bytes]) -> bytes:
+def ptrace(request: int, tid: int, data: ctypes.Array | None = None) -> None:
+    arguments = ctypes.c_long(request), ctypes.c_long(tid), None, data
+    if ctypes.CDLL(None, use_errno=True).ptrace(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), f"ptrace {request:#x}")
+
+
+def full_core(pid: int, mappings: list[Mapping]) -> bytes:
     segments = []
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for mapping in mappings:
-            memory.seek(mapping.begin)
             for address in range(mapping.begin, mapping.end, PAGE):
                 with contextlib.suppress(OSError):  # the guard pages of glibc's stacks are part of them
                     segments.append(Segment(address, mapping.flags, os.pread(memory.fileno(), PAGE, address)))
     program = Path(f"/proc/{pid}/comm").read_text().strip()
     files = [(m.begin, m.end, m.offset, m.path) for m in mappings if m.path.startswith("/")]
+    registers = {int(tid): registers_of(int(tid)) for tid in os.listdir(f"/proc/{pid}/task")}
     headers = core_file.program_headers(Path(f"/proc/{pid}/auxv").read_bytes())
-    return core_file.write(segments, core_file.notes(program, registers, headers, files))
+    return core_file.write(segments, core_file.notes(pid, program, registers, headers, files))
 
 
 def with_read_pages(core: Path) -> bytes:
@@ -164,9 +186,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         core_path = Path(folder) / "core"
         with running(interpreter) as process:
-            expected = wait_until_all_wait(process.pid)
+            expected = stop_where_all_is_seen(process.pid)
             mappings = mappings_of(process.pid, str(interpreter.root or ""))
-            core_path.write_bytes(full_core(process.pid, mappings, registers_of(process.pid, Path(folder))))
+            core_path.write_bytes(full_core(process.pid, mappings))
         assert dump("--core", core_path) == expected, "the core file says something else than the process"
 
         def says_the_same(core: bytes) -> bool:

@@ -1,6 +1,8 @@
-"""What the golden core files are of: threads that all wait, with locals of every plain shape. Runs as /srv/golden.py."""
+"""What the golden core files are of: threads that wait with locals of every plain shape, and two that compete for the GIL.
 
-import sys
+Runs as /srv/golden.py.
+"""
+
 import threading
 
 DEPTH = 20
@@ -82,9 +84,10 @@ def coroutines():
 
 
 def descend(depth):
-    if depth == 0:
-        return sys.stdin.read()
-    return descend(depth - 1)
+    if depth:
+        return descend(depth - 1)
+    while True:
+        pass
 
 
 names = {numbers: "ascii", texts: "l\xe4tin1", containers: "\u65e5\u672c", coroutines: "snake \U0001f40d"}
@@ -92,5 +95,6 @@ for function, name in names.items():
     threading.Thread(target=function, name=name, daemon=True).start()
 for _ in names:
     gate.waiting.acquire()
+threading.Thread(target=descend, args=[1], name="rival", daemon=True).start()
 print("ready", flush=True)
 descend(DEPTH)
