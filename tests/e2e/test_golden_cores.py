@@ -25,7 +25,7 @@ def golden(request, tmp_path):
 
 
 def test_there_is_one_of_each_layout():
-    assert {"3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.13t", "3.14", "3.15"} <= set(NAMES)
+    assert {"3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.13-musl", "3.13t", "3.14", "3.15"} <= set(NAMES)
 
 
 def test_dump_says_what_was_seen(golden, program):
