@@ -95,9 +95,11 @@ def stop_where_all_is_seen(pid: int) -> dict:
     while True:
         os.kill(pid, signal.SIGSTOP)
         seen = dump("-p", str(pid))
-        states = sorted(thread["state"] for thread in seen.get("threads", ()))
-        holders = sum(thread["holds_gil"] for thread in seen.get("threads", ()))
-        if (states, holders) in ((["gil", "running", *WAITING], 1), (["running", "running", *WAITING], 0)):
+        threads = seen.get("threads", ())
+        states = sorted(thread["state"] for thread in threads)
+        holders = sum(thread["holds_gil"] for thread in threads)
+        depths = [len(thread["frames"]) for thread in threads if thread["name"] == "MainThread"]
+        if (states, holders) in ((["gil", "running", *WAITING], 1), (["running", "running", *WAITING], 0)) and depths == [22]:
             return {**seen, "stopped_ns": None}
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.02)
