@@ -29,7 +29,8 @@ TREES = {
 BUILDS = {
     "free-threaded-3.13": ("3.13", "trixie", ("--disable-gil",)),
     "free-threaded-3.14": ("3.14", "sid", ("--disable-gil",)),
-    "musl-3.13": ("3.13", "trixie", (f"CC={Path(__file__).parent / 'musl-cc'}",)),
+    # What pkg-config knows is built with glibc.
+    "musl-3.13": ("3.13", "trixie", (f"CC={Path(__file__).parent / 'musl-cc'}", "PKG_CONFIG=false")),
 }
 
 

@@ -2,6 +2,7 @@
 // when it comes back if a tick of the grid has passed meanwhile.
 #pragma once
 
+#include "bpf/include/musl.h"
 #include "bpf/lib/sample.h"
 
 struct {
@@ -15,6 +16,30 @@ struct {
 // A new thread's entry.
 static struct pyc_wait pyc_no_wait;
 
+#define PYC_MAX_WAITERS 64
+// How far above the stack pointer the futex of musl's condition variables is at most.
+#define PYC_MUSL_NEAR 1024
+
+static inline int pyc_musl_waits_on(pyc_u64 condition, pyc_u64 futex) {
+  long failed = 0;
+  pyc_u64 waiter = pyc_read_u64(condition + PYC_MUSL_COND_HEAD, &failed);
+  for (int i = 0; i < PYC_MAX_WAITERS && waiter >= PYC_MUSL_LOWEST_STACK && !failed; ++i) {
+    if (waiter + PYC_MUSL_WAITER_BARRIER == futex) return 1;
+    waiter = pyc_read_u64(waiter + PYC_MUSL_WAITER_NEXT, &failed);
+  }
+  return 0;
+}
+
+// Whether who waits on `futex` waits for the GIL.
+static inline int pyc_is_gil(const struct pyc_scratch* scratch, pyc_u64 futex, pyc_u64 stack_pointer) {
+  pyc_u64 gil = scratch->gil, size = scratch->process.layout.gil_size;
+  if (!gil) return 0;
+  if (futex - gil < size) return 1;
+  if (futex - stack_pointer >= PYC_MUSL_NEAR) return 0;
+  return pyc_musl_waits_on(gil + size - PYC_GIL_COND_FROM_END, futex) ||
+         pyc_musl_waits_on(gil + size - PYC_GIL_SWITCH_COND_FROM_END, futex);
+}
+
 static inline void pyc_describe_wait(struct pyc_scratch* scratch, struct task_struct* task, int runnable) {
   struct pyc_sample* sample = &scratch->sample;
   struct pt_regs* registers = (struct pt_regs*)bpf_task_pt_regs(task);
@@ -24,8 +49,7 @@ static inline void pyc_describe_wait(struct pyc_scratch* scratch, struct task_st
   if (syscall < 0) return;
   sample->wait_syscall = syscall;
   sample->wait_argument = registers->rdi;
-  if (syscall == PYC_SYSCALL_FUTEX && scratch->gil &&
-      sample->wait_argument - scratch->gil < scratch->process.layout.gil_size)
+  if (syscall == PYC_SYSCALL_FUTEX && pyc_is_gil(scratch, sample->wait_argument, registers->rsp))
     sample->flags |= PYC_SAMPLE_WAITS_FOR_GIL;
 }
 

@@ -48,7 +48,7 @@ void RemoteStack::describe_wait(const ThreadState& state) {
   if (state.runs) sample.flags |= PYC_SAMPLE_RUNNABLE;
   sample.wait_syscall = state.syscall.value_or(PYC_NO_SYSCALL);
   sample.wait_argument = state.argument;
-  const bool needs_gil = gil && gil->contains(RemoteAddress(state.argument));
+  const bool needs_gil = gil && gil->is_awaited_at(RemoteAddress(state.argument));
   if (state.syscall == PYC_SYSCALL_FUTEX && needs_gil) sample.flags |= PYC_SAMPLE_WAITS_FOR_GIL;
   if ((sample.flags & PYC_SAMPLE_NO_PYTHON) != 0) sample.user_ip = state.instruction;
 }

@@ -14,6 +14,7 @@ struct StoppedThread {
   pid_t tid = 0;
   // What pthread_self() gives there; 0 for a thread that hangs in the kernel where no stop reaches it.
   uint64_t thread_pointer = 0;
+  uint64_t stack_pointer = 0;  // 0 likewise
   struct SystemCall {
     int64_t number = 0;
     uint64_t first_argument = 0;

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -27,6 +29,27 @@ std::vector<std::string> problems_of(const CoreFile& core, const CoreModules& mo
   return problems;
 }
 
+// A thread's innermost calls have left addresses there, never zeros alone.
+bool has_stack(const CoreFile& core, const StoppedThread& thread) {
+  std::array<std::byte, 256> top;
+  if (!core.read_bytes(RemoteAddress(thread.stack_pointer), top)) return false;
+  return std::ranges::any_of(top, [](std::byte byte) { return byte != std::byte{0}; });
+}
+
+// "" when all are there, or when it is clear already why some are not. gdb's gcore (gcore_copy_callback() in gdb 13's
+// gcore.c) leaves zeros in place of a mapping from its first unreadable page on, and glibc's thread stacks have their
+// guard page inside the mapping since 2.42 (MADV_GUARD_INSTALL). CPython has frames of its own on these stacks, which
+// join what is called from C to its callers.
+std::string missing_stacks(const CoreFile& core) {
+  const auto& threads = core.notes().threads;
+  const auto missing = std::ranges::count_if(threads, [&](const auto& thread) { return !has_stack(core, thread); });
+  if (missing == 0 || core.missing_bytes() > 0) return "";
+  return core.path() + " lacks the native stacks of " + std::to_string(missing) + " of " +
+         std::to_string(threads.size()) +
+         " threads, and with them the callers of some functions: gdb's gcore does not save those of glibc 2.42 and "
+         "later, but the kernel does when a process crashes";
+}
+
 }  // namespace
 
 Result<v1::DumpResponse> dump_core(const CoreFile& core, const std::string& executable, const DumpOptions& options) {
@@ -53,6 +76,7 @@ Result<v1::DumpResponse> dump_core(const CoreFile& core, const std::string& exec
   fill_threads(
       *still, [&](pid_t tid) { return tid == core.notes().pid ? printable_utf8(core.notes().program) : ""; }, response);
   for (const std::string& problem : problems_of(core, modules)) response.add_problems(problem);
+  if (std::string missing = missing_stacks(core); !missing.empty()) response.add_problems(std::move(missing));
   return response;
 }
 

@@ -12,7 +12,8 @@ constexpr size_t kMaxInterpreters = 4096;
 constexpr size_t kMaxThreads = 1 << 16;
 // Shims and frames that are not counted must not make a walk endless.
 constexpr size_t kMaxSteps = 1 << 24;
-constexpr size_t kMaxFrameSize = 256;  // of the fixed part, see debug_offsets.cc
+constexpr uint64_t kMaxThreadState = 4096;  // those with a _PyCFrame have some hundred bytes
+constexpr size_t kMaxFrameSize = 256;       // of the fixed part, see debug_offsets.cc
 
 std::unexpected<Error> endless(const char* what) {
   return fail(ErrorCode::kMemory, std::string("the list of ") + what + " does not end");
@@ -66,7 +67,13 @@ Result<int32_t> bytecode_offset(const TargetMemory& memory, const pyc_layout& la
 Result<RemoteAddress> leaf_frame(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress tstate) {
   PYC_TRY(const auto pointer, memory.read_pointer(tstate + layout.thread_frame));
   if (layout.frame_kind == PYC_FRAME_CURRENT_FRAME || !pointer) return pointer;
-  return memory.read_pointer(pointer + layout.cframe_current_frame);
+  PYC_TRY(const auto frame, memory.read_pointer(pointer + layout.cframe_current_frame));
+  // The first _PyCFrame of a thread is inside its state; those on its stack know the one before. Zeros are what a core
+  // file has where it lacks the stack.
+  if (frame || pointer.address() - tstate.address() < kMaxThreadState) return frame;
+  PYC_TRY(const auto previous, memory.read_pointer(pointer + layout.cframe_previous));
+  if (!previous) return fail(ErrorCode::kMemory, "a C frame that makes no sense");
+  return frame;
 }
 
 // Fills thread.frames; a failed read leaves what was read before it.
@@ -82,6 +89,8 @@ Status walk_frames(const TargetMemory& memory, const pyc_layout& layout, size_t 
         return {};
       }
       const RemoteAddress code(bytes.pointer(layout.frame_code).address() & ~uint64_t{layout.stackref_tag});
+      // Where a core file lacks the memory of a shim there are zeros, which end the walk as the outermost frame does.
+      if (!code) return fail(ErrorCode::kMemory, "a frame without a code object");
       PYC_TRY(const int32_t offset, bytecode_offset(memory, layout, bytes, code));
       thread.frames.push_back({frame, code, offset});
     }

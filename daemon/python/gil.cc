@@ -1,6 +1,31 @@
 #include "daemon/python/gil.h"
 
+#include <algorithm>
+
+#include "bpf/include/musl.h"
+
 namespace pycroscope {
+namespace {
+
+constexpr size_t kMaxWaiters = 1 << 12;
+
+// Of a GIL that is changing, those that could be read.
+void read_stack_futexes(const TargetMemory& memory, GilState& gil) {
+  for (const uint64_t condition : {PYC_GIL_COND_FROM_END, PYC_GIL_SWITCH_COND_FROM_END}) {
+    auto waiter = memory.read_pointer(gil.begin + gil.size - condition + PYC_MUSL_COND_HEAD);
+    for (size_t i = 0; i < kMaxWaiters && waiter && waiter->address() >= PYC_MUSL_LOWEST_STACK; ++i) {
+      gil.stack_futexes.push_back(*waiter + PYC_MUSL_WAITER_BARRIER);
+      waiter = memory.read_pointer(*waiter + PYC_MUSL_WAITER_NEXT);
+    }
+  }
+}
+
+}  // namespace
+
+bool GilState::is_awaited_at(RemoteAddress address) const {
+  return (address >= begin && address < begin + size) ||
+         std::ranges::find(stack_futexes, address) != stack_futexes.end();
+}
 
 Result<GilState> read_gil_of(const TargetMemory& memory, const PythonRuntime& python, RemoteAddress tstate) {
   const pyc_layout& layout = python.layout;
@@ -21,6 +46,7 @@ Result<GilState> read_gil_of(const TargetMemory& memory, const PythonRuntime& py
   if (locked == 1) {
     PYC_TRY(gil.holder, memory.read_pointer(gil.begin + layout.gil_last_holder));
   }
+  read_stack_futexes(memory, gil);
   return gil;
 }
 

@@ -67,7 +67,7 @@ class Reader {
     if (!gil) return;
     thread.holds_gil = gil->holder == thread.python.tstate;
     const auto& call = thread.system.blocked_in;
-    thread.waits_for_gil = call && call->number == SYS_futex && gil->contains(RemoteAddress(call->first_argument));
+    thread.waits_for_gil = call && call->number == SYS_futex && gil->is_awaited_at(RemoteAddress(call->first_argument));
   }
 
   void read_code(RemoteAddress code, Standstill& still) const {

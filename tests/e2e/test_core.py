@@ -1,6 +1,7 @@
 """`dump --core`: real core files show what the live process showed just before; bad ones get one sentence."""
 
 import gzip
+import json
 import lzma
 import os
 import resource
@@ -27,10 +28,14 @@ def waiting_dump(program, pid):
     return wait_for(dump)
 
 
-def dump_core(program, core, interpreter, *options):
+def run_dump_core(program, core, interpreter, *options):
     """The dump of a core file, whose program may be in a chroot that is not ours."""
     executable = [] if interpreter.root is None else ["--executable", interpreter.root / interpreter.executable.lstrip("/")]
-    return program.json("dump", "--core", core, *executable, *options)
+    return program.run("dump", "--core", core, *executable, *options, "--json")
+
+
+def dump_core(*arguments):
+    return json.loads(run_dump_core(*arguments).stdout)
 
 
 def assert_same(live, core):
@@ -38,18 +43,33 @@ def assert_same(live, core):
     assert {**live, "stopped_ns": None} == core
 
 
+def assert_same_but_for_callers(live, core):
+    """What follows on a stack that the core file lacks is left out, and nothing else."""
+    assert [thread["name"] for thread in live["threads"]] == [thread["name"] for thread in core["threads"]]
+    for before, after in zip(live["threads"], core["threads"], strict=True):
+        shown = len(after["frames"])
+        assert shown > 0 and after["frames"] == before["frames"][:shown]
+        assert after["truncated"] or after == before
+
+
 def make_gcore(pid, folder):
-    subprocess.run(["gcore", "-o", folder / "gcore", str(pid)], check=True, capture_output=True)
-    return folder / f"gcore.{pid}"
+    """The core file, and of how many threads gdb could not save the stack."""
+    said = subprocess.run(["gcore", "-o", folder / "gcore", str(pid)], check=True, capture_output=True, text=True).stderr
+    # It gives up what begins with the guard page that glibc has inside of its stacks since 2.42.
+    return folder / f"gcore.{pid}", said.count("Memory read failed for corefile section, 1048576 bytes")
 
 
 def test_gcore_shows_what_the_live_process_did(interpreter, program, tmp_path):
-    if interpreter.version in ("3.14", "3.15"):
-        pytest.xfail("cores that gcore makes of these lack the memory of some frames; not understood yet")
     with target(interpreter, "waiting_threads.py") as waiting:
         live = waiting_dump(program, waiting.pid)
-        core = make_gcore(waiting.pid, tmp_path)
-    assert_same(live, dump_core(program, core, interpreter, "--locals"))
+        core, lost_stacks = make_gcore(waiting.pid, tmp_path)
+    result = run_dump_core(program, core, interpreter, "--locals")
+    if lost_stacks == 0:
+        assert result.stderr == ""
+        assert_same(live, json.loads(result.stdout))
+    else:
+        assert f"lacks the native stacks of {lost_stacks} of 3 threads" in result.stderr
+        assert_same_but_for_callers(live, json.loads(result.stdout))
 
 
 @pytest.mark.skipif(
@@ -77,7 +97,7 @@ def core(debian, program, tmp_path):
     """A core file that may be damaged, and what is in it."""
     with target(debian, "waiting_threads.py") as waiting:
         waiting_dump(program, waiting.pid)
-        file = make_gcore(waiting.pid, tmp_path)
+        file, _ = make_gcore(waiting.pid, tmp_path)
     return file
 
 
@@ -142,6 +162,6 @@ def test_a_program_that_is_missing_or_another_one(core, program, tmp_path):
 
 def test_no_python_in_it(program, tmp_path):
     with subprocess.Popen(["sleep", "100"]) as sleeper:
-        core = make_gcore(sleeper.pid, tmp_path)
+        core, _ = make_gcore(sleeper.pid, tmp_path)
         sleeper.kill()
     assert "not a Python process" in program.refuses("dump", "--core", core, code=1)

@@ -62,7 +62,7 @@ FUNCTIONS = {
     "reader": receive,
 }
 if "contended" in sys.argv:
-    FUNCTIONS |= {"burner-1": burn, "burner-2": burn}
+    FUNCTIONS.update({"burner-1": burn, "burner-2": burn})
 for name, function in FUNCTIONS.items():
     threading.Thread(target=function, name=name, daemon=True).start()
 time.sleep(0.2)
