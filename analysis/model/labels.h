@@ -11,5 +11,7 @@ inline constexpr std::string_view kWaitForGil = "gil";
 // "held" where the thread held the GIL.
 inline constexpr std::string_view kGilLabel = "gil";
 inline constexpr std::string_view kGilHeld = "held";
+// The name of the asyncio task that the thread executed; a sample without it was taken outside of all tasks.
+inline constexpr std::string_view kTaskLabel = "task";
 
 }  // namespace pycroscope

@@ -8,13 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/model/labels.h"
 #include "analysis/model/result.h"
 #include "analysis/model/symbols.h"
 #include "analysis/passes/dense_index.h"
 
 namespace pycroscope {
 
-constexpr std::string_view kByProcess = "process", kByThread = "thread", kByTask = "task";
+constexpr std::string_view kByProcess = "process", kByThread = "thread", kByTask = kTaskLabel;
 
 struct Group {
   uint32_t parent = 0;               // by all keys but the last

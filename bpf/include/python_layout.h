@@ -44,6 +44,15 @@ enum pyc_managed_dict_kind {
   PYC_MANAGED_DICT_INLINE = 3,     // a dict in front, else values at object + tp_basicsize (3.13 and later)
 };
 
+// How to find the asyncio task that a thread executes. By its running loop: _asyncio has a dict of the running loops
+// and what they execute.
+enum pyc_task_kind {
+  PYC_TASK_BY_HELD_LOOP = 1,    // the thread's dict has an object that holds its running loop (3.8 to 3.11)
+  PYC_TASK_BY_DICT_LOOP = 2,    // the thread's dict has its running loop (3.12)
+  PYC_TASK_BY_THREAD_LOOP = 3,  // the thread state has its running loop (3.13)
+  PYC_TASK_OF_THREAD = 4,       // the thread state has the task itself (3.14 and later)
+};
+
 struct pyc_layout {
   pyc_u32 version;  // PY_VERSION_HEX, for people only: code switches on kinds
   pyc_u16 frame_kind;
@@ -128,6 +137,7 @@ struct pyc_layout {
   pyc_u16 type_flags;
   pyc_u16 type_basicsize;
   pyc_u16 type_dictoffset;
+  pyc_u16 type_base;
   pyc_u16 type_cached_keys;  // ht_cached_keys of heap types
   // dict, its keys, and the attributes of objects that have no dict of their own
   pyc_u16 dict_keys;
@@ -141,6 +151,19 @@ struct pyc_layout {
   pyc_u16 values_items;  // of PyDictValues
   pyc_u16 managed_dict_kind;
   pyc_u16 managed_dict_before;  // bytes that the dict stands in front of its object
+  // asyncio; the offsets are PYC_NO_OFFSET where it says them itself (3.14+)
+  pyc_u16 task_kind;
+  pyc_u16 thread_tasks;  // of the thread state: what task_kind begins with
+  pyc_u16 task_name;
+};
+
+// The asyncio of one process; all 0: it is not imported (yet).
+struct pyc_tasks {
+  pyc_u64 type;          // address of _asyncio.Task
+  pyc_u64 by_loop;       // address of the dict of running loops and their tasks; not for PYC_TASK_OF_THREAD
+  pyc_u64 loop_key;      // address of the str under which a thread's dict has its running loop, where it is there
+  pyc_u32 thread_tasks;  // of the thread state, as in the layout
+  pyc_u32 task_name;     // of a task
 };
 
 #ifdef __cplusplus

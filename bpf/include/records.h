@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpf/include/python_layout.h"
+#include "bpf/include/task_identity.h"
 
 #ifdef __cplusplus
 namespace pycroscope {
@@ -16,6 +17,7 @@ enum pyc_record_type {
   PYC_RECORD_SAMPLE = 1,
   PYC_RECORD_CODE = 2,
   PYC_RECORD_LIFECYCLE = 3,
+  PYC_RECORD_TASK = 4,
 };
 
 // One frame of a sample. `identity` names a code object of the process by its content (bpf/include/code_identity.h); a
@@ -50,6 +52,7 @@ struct pyc_sample {
   pyc_u32 frame_count;
   pyc_u32 wait_syscall;   // the number of the system call that waits, PYC_NO_SYSCALL: none
   pyc_u64 wait_argument;  // its first argument
+  pyc_u64 task;           // names the asyncio task that the thread executes, 0: none
   pyc_u32 stride;         // how many ticks it stands for; of a wait's ticks so many count as one
   pyc_u32 reserved;
 };
@@ -95,6 +98,16 @@ struct pyc_code_record {
   struct pyc_code_part parts[PYC_PART_COUNT];
 };
 
+// What the asyncio task with this identity (bpf/include/task_identity.h) is called, as it was at the moment of the
+// sample. Comes before the first sample that needs it, unless the ring had no room for it. Followed by the name, cut at
+// PYC_TASK_NAME_LENGTH.
+struct pyc_task_record {
+  pyc_u32 type;  // PYC_RECORD_TASK
+  pyc_u32 tgid;
+  pyc_u64 identity;
+  struct pyc_task_name name;
+};
+
 // Why a stack could not be read: ids here, sentences in daemon/collect/kernel_errors.cc.
 enum pyc_error {
   PYC_OK = 0,
@@ -126,6 +139,7 @@ struct pyc_process {
   pyc_u64 runtime;     // address of _PyRuntime in the target, 0: not known (yet), or no Python
   pyc_u64 code_type;   // address of PyCode_Type in the target, 0: unknown
   struct pyc_layout layout;
+  struct pyc_tasks tasks;
 };
 
 struct pyc_settings {

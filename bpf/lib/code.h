@@ -3,13 +3,22 @@
 
 #include "bpf/lib/scratch.h"
 
-// Identities whose PYC_RECORD_CODE has been written, mixed with their process's salt: four places per set. Entries that
+// Identities whose record has been written, mixed with their process's salt: four places per set. Entries that
 // are pushed out are captured again, which user space takes as it comes.
 #define PYC_SEEN_SETS (1u << 14)
 static pyc_u64 pyc_seen[PYC_SEEN_SETS * 4];
 
-static inline pyc_u64 pyc_seen_key(const struct pyc_scratch* scratch) {
-  return scratch->identity ^ scratch->process.salt;
+static inline int pyc_is_seen(const struct pyc_scratch* scratch, pyc_u64 identity) {
+  pyc_u64 key = identity ^ scratch->process.salt;
+  const pyc_u64* set = &pyc_seen[(key & (PYC_SEEN_SETS - 1)) * 4];
+  return set[0] == key || set[1] == key || set[2] == key || set[3] == key;
+}
+
+static inline void pyc_remember(const struct pyc_scratch* scratch, pyc_u64 identity) {
+  pyc_u64 key = identity ^ scratch->process.salt;
+  pyc_u64* set = &pyc_seen[(key & (PYC_SEEN_SETS - 1)) * 4];
+  pyc_u64 place = !set[0] ? 0 : !set[1] ? 1 : !set[2] ? 2 : !set[3] ? 3 : scratch->sequence & 3;
+  set[place & 3] = key;
 }
 
 // scratch->object of the str or bytes object at `address`: all that is needed to measure it.
@@ -111,17 +120,8 @@ __noinline int pyc_write_code(pyc_u64 code) {
   if (size > sizeof scratch->bytes) return 0;
   if (bpf_ringbuf_output(&pyc_ring, &scratch->record, sizeof scratch->record + size, BPF_RB_NO_WAKEUP)) return 0;
   pyc_count(&pyc_counters.code_records);
-  pyc_u64 key = pyc_seen_key(scratch);
-  pyc_u64* set = &pyc_seen[(key & (PYC_SEEN_SETS - 1)) * 4];
-  pyc_u64 place = !set[0] ? 0 : !set[1] ? 1 : !set[2] ? 2 : !set[3] ? 3 : scratch->sequence & 3;
-  set[place & 3] = key;
+  pyc_remember(scratch, scratch->identity);
   return 0;
-}
-
-static inline int pyc_is_seen(const struct pyc_scratch* scratch) {
-  pyc_u64 key = pyc_seen_key(scratch);
-  const pyc_u64* set = &pyc_seen[(key & (PYC_SEEN_SETS - 1)) * 4];
-  return set[0] == key || set[1] == key || set[2] == key || set[3] == key;
 }
 
 // Of the code object in scratch->code, in bytes.
@@ -158,7 +158,7 @@ static inline const struct pyc_memo* pyc_identify_code(struct pyc_scratch* scrat
     pyc_identify_texts();
   }
   if (scratch->error) return 0;
-  if (!pyc_is_seen(scratch)) pyc_write_code(code);
+  if (!pyc_is_seen(scratch, scratch->identity)) pyc_write_code(code);
   memo->address = code;
   memo->sequence = scratch->sequence;
   memo->value = scratch->identity;

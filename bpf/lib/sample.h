@@ -1,8 +1,10 @@
-// One look at the running thread: its stack, and whether it holds the GIL, to scratch->sample and scratch->frames.
+// One look at the running thread: its stack, its asyncio task, and whether it holds the GIL, to scratch->sample and
+// scratch->frames.
 #pragma once
 
 #include "bpf/lib/frames.h"
 #include "bpf/lib/pids.h"
+#include "bpf/lib/tasks.h"
 #include "bpf/lib/threads.h"
 
 static inline void pyc_read_gil(struct pyc_scratch* scratch, pyc_u64 thread) {
@@ -37,6 +39,7 @@ static inline void pyc_take_sample(struct pyc_scratch* scratch, struct task_stru
   sample->time_ns = now;
   sample->wait_begin_ns = 0;
   sample->wait_syscall = PYC_NO_SYSCALL;
+  sample->task = 0;
   sample->stride = pyc_settings.stride;
   sample->tgid = tgid;
   sample->tid = pyc_tid_of(task);
@@ -44,6 +47,7 @@ static inline void pyc_take_sample(struct pyc_scratch* scratch, struct task_stru
 
   if (scratch->process.runtime && pyc_find_thread(scratch, sample->tid, sample->thread_id, now)) {
     pyc_walk_thread(scratch);
+    if (scratch->process.tasks.type && scratch->walk.count) pyc_find_task();
     if (pyc_settings.read_gil) pyc_read_gil(scratch, scratch->search.thread);
   }
   pyc_u32 count = scratch->walk.count;

@@ -17,6 +17,7 @@
 #define PYC_CODE_BYTES 256
 #define PYC_OBJECT_BYTES 64
 #define PYC_MEMOS 16
+#define PYC_NAME_WORDS 128  // a power of two, more than a task's name has
 
 struct pyc_settings pyc_settings;
 struct pyc_counters pyc_counters;
@@ -45,6 +46,14 @@ struct pyc_thread_search {
   pyc_u32 found;
 };
 
+struct pyc_dict_search {
+  pyc_u64 key;      // address
+  pyc_u64 value;    // address, 0: not there
+  pyc_u64 entries;  // address
+  pyc_u32 entry_size;
+  pyc_u32 count;
+};
+
 struct pyc_scratch {
   struct pyc_process process;  // of the sample at hand; a copy, which the program reaches without a pointer of its own
   pyc_u64 sequence;            // of the sample at hand on this CPU
@@ -53,6 +62,7 @@ struct pyc_scratch {
   pyc_u32 captured;            // bytes of `bytes` in use
   struct pyc_thread_search search;
   struct pyc_walk walk;
+  struct pyc_dict_search dict;
   struct pyc_memo codes[PYC_MEMOS];
   struct pyc_memo texts[PYC_MEMOS];
   unsigned char thread[PYC_THREAD_BYTES];
@@ -66,6 +76,8 @@ struct pyc_scratch {
   struct pyc_text text;
   struct pyc_sample sample;
   struct pyc_frame frames[PYC_MAX_FRAMES];
+  struct pyc_task_record task;
+  pyc_u64 name[PYC_NAME_WORDS];  // of `task`, right behind it
   struct pyc_code_record record;
   unsigned char bytes[PYC_CODE_CAPTURE + 2 * PYC_TEXT_CAPTURE + PYC_LINETABLE_CAPTURE];
 };

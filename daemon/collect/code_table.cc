@@ -42,21 +42,22 @@ std::optional<CodeInfo> CodeTable::decode(const pyc_code_record& record, const T
   return *std::move(info);
 }
 
-void CodeTable::add(std::span<const std::byte> bytes, Symbols& symbols) {
+std::optional<FileId> CodeTable::add(std::span<const std::byte> bytes, Symbols& symbols) {
   pyc_code_record record;
-  if (bytes.size() < sizeof record) return;
+  if (bytes.size() < sizeof record) return std::nullopt;
   std::memcpy(&record, bytes.data(), sizeof record);
-  if (codes_.contains(record.identity)) return;
+  if (codes_.contains(record.identity)) return std::nullopt;
 
   const CapturedMemory captured = captured_memory(record, bytes.subspan(sizeof record));
   auto info = decode(record, captured);
   const bool has_lines = info.has_value();
   if (!info) info = decode_names(record, captured, layout_);
-  if (!info) return;
+  if (!info) return std::nullopt;
   const FileId file = symbols.intern_file(symbols.intern_string(info->filename));
   const FunctionId function = symbols.intern_function(
       {.name = symbols.intern_string(info->qualname), .file = file, .first_line = info->first_line});
   codes_.emplace(record.identity, Code{function, std::move(info->lines), has_lines});
+  return file;
 }
 
 std::optional<LocationId> CodeTable::locate(const pyc_frame& frame, Symbols& symbols) const {

@@ -18,8 +18,9 @@ class CodeTable {
  public:
   CodeTable(const TargetMemory& memory, const pyc_layout& layout) : memory_(memory), layout_(layout) {}
 
-  // `record` is a pyc_code_record with its bytes. What cannot be decoded stays unknown.
-  void add(std::span<const std::byte> record, Symbols& symbols);
+  // `record` is a pyc_code_record with its bytes. What cannot be decoded stays unknown. Returns the file of a code
+  // object that was not known.
+  std::optional<FileId> add(std::span<const std::byte> record, Symbols& symbols);
   // Where a frame of a sample is. Nothing: its code object is unknown.
   std::optional<LocationId> locate(const pyc_frame& frame, Symbols& symbols) const;
   size_t size() const { return codes_.size(); }

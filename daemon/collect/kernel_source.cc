@@ -36,6 +36,8 @@ class KernelSource : public StackSource {
  public:
   KernelSource(std::unique_ptr<Sampler> sampler) : sampler_(std::move(sampler)) {}
 
+  void watch_tasks(pid_t pid, const pyc_tasks& tasks) override { sampler_->set_tasks(pid, tasks); }
+
   void forget(pid_t pid) override { sampler_->remove_process(pid); }
 
   Status drain(milliseconds timeout, const RecordVisitor& visit) override { return sampler_->drain(timeout, visit); }

@@ -16,7 +16,8 @@ class LossSums {
   void add(v1::LossReason reason, uint64_t count) { sums_[reason] += count; }
   // One count for each enum pyc_error; PYC_OK is none.
   void add_errors(const uint64_t (&errors)[PYC_ERROR_COUNT]) {
-    for (int id = PYC_OK + 1; id < PYC_ERROR_COUNT; ++id) add(kernel_error(static_cast<pyc_error>(id)).loss, errors[id]);
+    for (int id = PYC_OK + 1; id < PYC_ERROR_COUNT; ++id)
+      add(kernel_error(static_cast<pyc_error>(id)).loss, errors[id]);
   }
   // Those that are not 0.
   std::vector<LossCount> counts() const {

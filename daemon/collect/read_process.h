@@ -41,6 +41,10 @@ class ReadProcess {
 
   const std::shared_ptr<const Process>& process() const { return process_; }
   const PythonRuntime* python() const { return python_ ? &*python_ : nullptr; }
+  // See StackSource.
+  void watch_tasks(const pyc_tasks& tasks) {
+    if (python_) python_->tasks = tasks;
+  }
 
   // A tick of the grid has come.
   void take_tick(const GridTick& tick, const RecordVisitor& visit);
@@ -62,7 +66,7 @@ class ReadProcess {
   void write(const RemoteStack& stack, const RecordVisitor& visit);
 
   const std::shared_ptr<const Process> process_;
-  const std::optional<PythonRuntime> python_;
+  std::optional<PythonRuntime> python_;
   const v1::SampleMode mode_;
   const TickGrid grid_;
   const LiveMemory memory_;

@@ -55,6 +55,10 @@ class ReadSource final : public StackSource {
     return {};
   }
 
+  void watch_tasks(pid_t pid, const pyc_tasks& tasks) override {
+    if (const auto process = processes_.find(pid); process != processes_.end()) process->second.watch_tasks(tasks);
+  }
+
   void forget(pid_t pid) override {
     if (const auto process = processes_.find(pid); process != processes_.end()) end(process);
     family_.remove(pid);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daemon/collect/code_capture.h"
+#include "daemon/collect/task_capture.h"
 #include "daemon/python/code_object.h"
 
 namespace pycroscope {
@@ -130,6 +131,18 @@ pyc_error RemoteWalker::identify(RemoteStack& stack) {
   return failure;
 }
 
+// A task may end, and its memory be another one's, before its name is read: a name that is now as it was before the
+// stack was read has been there all the time.
+pyc_error RemoteWalker::read_task(const RemoteThread& thread, Habits& habits, RemoteStack& stack) {
+  const auto first = capture_task(readings_.front(), python_, pid_, thread.tstate);
+  task_ = capture_task(readings_.back(), python_, pid_, thread.tstate);
+  const auto before = std::exchange(habits.task, task_);
+  if (first != task_ || before != task_) return PYC_ERROR_BAD_FRAME;
+  pyc_task_record record{};
+  stack.sample.task = record_is(task_, PYC_RECORD_TASK, record) ? record.identity : 0;
+  return PYC_OK;
+}
+
 void RemoteWalker::read_gil(const RemoteThread& thread, RemoteStack& stack) const {
   const auto gil = read_gil_of(rest_, python_, thread.tstate);
   if (!gil) return;
@@ -141,6 +154,7 @@ RemoteWalker::Outcome RemoteWalker::attempt(const RemoteThread& thread, Habits& 
   stack.frames.clear();
   capture(habits);
   error_ = read_stack(thread);
+  if (error_ == PYC_OK) error_ = read_task(thread, habits, stack);
   const bool is_held = threads_.holds(rest_, thread);
   if (is_held) read_gil(thread, stack);
   if (error_ == PYC_OK) error_ = identify(stack);
@@ -161,6 +175,10 @@ void RemoteWalker::visit_codes(const RecordVisitor& visit, const RemoteStack& st
   }
 }
 
+void RemoteWalker::visit_task(const RecordVisitor& visit, const RemoteStack& stack) {
+  if (stack.sample.task != 0 && visited_.insert(stack.sample.task).second) visit(task_);
+}
+
 pyc_error RemoteWalker::walk(pid_t tid, const RecordVisitor& visit, RemoteStack& stack) {
   stack.reset(pid_, tid);
   for (int i = 0; i < kAttempts; ++i) {
@@ -173,6 +191,7 @@ pyc_error RemoteWalker::walk(pid_t tid, const RecordVisitor& visit, RemoteStack&
     if (outcome == Outcome::kOtherThread) forget(tid);
     if (outcome != Outcome::kDone) continue;
     visit_codes(visit, stack);
+    visit_task(visit, stack);
     stack.sample.frame_count = static_cast<uint32_t>(stack.frames.size());
     if (stack.frames.empty()) stack.sample.flags |= PYC_SAMPLE_NO_PYTHON;
     if (walked_.truncated) stack.sample.flags |= PYC_SAMPLE_TRUNCATED;

@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "daemon/collect/collector.h"
+#include "daemon/collect/sample_labels.h"
 #include "daemon/collect/sampled_process.h"
 #include "daemon/collect/stack_source.h"
-#include "daemon/collect/wait_labels.h"
 #include "daemon/os/clock.h"
 #include "daemon/target/children.h"
 #include "daemon/target/modules.h"
@@ -44,6 +44,7 @@ class SampleCollector final : public Collector {
   Status start(EventSink& sink) {
     SampledProcess& target = add(context_.process, 0, sink.symbols());
     if (context_.python) target.set_python(*context_.python);
+    target.look_for_tasks(monotonic_ns());
     PYC_CHECK(source_->watch(context_.process, target.python()));
     if (!context_.config.subprocesses()) return {};
     for (const pid_t pid : descendants(context_.process->pid())) PYC_CHECK(add_descendant(pid, sink.symbols()));
@@ -54,7 +55,10 @@ class SampleCollector final : public Collector {
     PYC_CHECK(drain_source(sink, searches_.empty() ? timeout : std::min(timeout, kPauseWhileStarting)));
     PYC_CHECK(search_pythons());
     const int64_t now = monotonic_ns();
-    for (auto& [pid, process] : processes_) process.name_threads(now, sink.symbols());
+    for (auto& [pid, process] : processes_) {
+      process.name_threads(now, sink.symbols());
+      if (process.look_for_tasks(now)) source_->watch_tasks(pid, process.python()->tasks);
+    }
     if (now < housekeeping_ns_ + kHousekeepingNs) return {};
     housekeeping_ns_ = now;
     PYC_CHECK(account(sink));
@@ -117,11 +121,14 @@ class SampleCollector final : public Collector {
     ++records_;
     pyc_sample sample;
     pyc_code_record code;
+    pyc_task_record task;
     pyc_lifecycle lifecycle;
     if (record_is(record, PYC_RECORD_SAMPLE, sample)) {
       add_sample(sample, record.subspan(sizeof sample), sink);
     } else if (record_is(record, PYC_RECORD_CODE, code)) {
       if (SampledProcess* process = find(code.tgid)) process->add_code(record, sink.symbols());
+    } else if (record_is(record, PYC_RECORD_TASK, task)) {
+      if (SampledProcess* process = find(task.tgid)) process->add_task(record, sink.symbols());
     } else if (record_is(record, PYC_RECORD_LIFECYCLE, lifecycle)) {
       if (lifecycle.event == PYC_LIFECYCLE_FORK)
         on_fork(lifecycle, sink.symbols());
@@ -191,6 +198,7 @@ class SampleCollector final : public Collector {
     auto found = find_python(LiveModules(*process.process()), LiveMemory(process.process()->pid()));
     if (!found) return false;
     process.set_python(*std::move(found));
+    process.look_for_tasks(now);
     report_program(process);
     // A layout that cannot be followed leaves the process without Python frames.
     static_cast<void>(source_->watch(process.process(), process.python()));
@@ -233,7 +241,7 @@ class SampleCollector final : public Collector {
     Sample row{.time_ns = std::max<int64_t>(0, ticks.first_ns - context_.session_start_ns),
                .thread = process->thread(sample, symbols),
                .stack = *stack,
-               .labels = labels_.of(sample, symbols),
+               .labels = labels_.of(sample, process->task(sample), symbols),
                .weight_ns = ticks.period_ns,
                .truncated = (sample.flags & PYC_SAMPLE_TRUNCATED) != 0};
     for (uint64_t i = 0; i < ticks.count; ++i, row.time_ns += ticks.period_ns) sink.add(row);
@@ -261,7 +269,7 @@ class SampleCollector final : public Collector {
   std::map<pid_t, SampledProcess> processes_;
   std::map<pid_t, Search> searches_;
   std::set<pid_t> ended_;
-  WaitLabels labels_;
+  SampleLabels labels_;
   uint64_t records_ = 0;   // of the source
   uint64_t recorded_ = 0;  // samples
   int64_t housekeeping_ns_ = monotonic_ns();

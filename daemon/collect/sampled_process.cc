@@ -16,7 +16,16 @@ void SampledProcess::set_python(PythonRuntime runtime) {
 }
 
 void SampledProcess::add_code(std::span<const std::byte> record, Symbols& symbols) {
-  if (python_) python_->codes.add(record, symbols);
+  if (!python_) return;
+  const auto file = python_->codes.add(record, symbols);
+  if (file) python_->task_search.note_code(symbols.string(symbols.file(*file).path));
+}
+
+bool SampledProcess::look_for_tasks(int64_t now_ns) {
+  if (!python_ || python_->runtime.tasks.type != 0) return false;
+  const auto found = python_->task_search.look(*process_, memory_, python_->runtime, now_ns);
+  if (found) python_->runtime.tasks = *found;
+  return found.has_value();
 }
 
 std::optional<StackId> SampledProcess::stack(const pyc_sample& sample, std::span<const pyc_frame> frames,

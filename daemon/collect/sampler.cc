@@ -44,7 +44,9 @@ Status check_layout(const pyc_layout& layout) {
       std::max({layout.code_name, layout.code_qualname, layout.code_filename, layout.code_linetable}) + 8 <= code_end &&
       is_inside(layout.code_bytecode, 8, code_end) && is_inside(layout.code_version, 4, code_end) &&
       std::max({layout.unicode_length, layout.unicode_hash, layout.var_size}) <= layout.unicode_state &&
-      layout.unicode_state <= 56 && layout.bytes_data <= 64;
+      layout.unicode_state <= 56 && layout.bytes_data <= 64 && layout.keys_indices <= 56 &&
+      is_inside(layout.keys_size, 8, layout.keys_indices) && is_inside(layout.keys_kind, 1, layout.keys_indices) &&
+      is_inside(layout.keys_log2_index_bytes, 1, layout.keys_indices) && layout.keys_entries + 8 <= layout.keys_indices;
   if (fits) return {};
   return fail(ErrorCode::kFailed, "this build of Python lays out its structures in a way that is not supported");
 }
@@ -135,18 +137,28 @@ int Sampler::cpu_tick_program() const { return ::bpf_program__fd(loaded_->skelet
 
 Status Sampler::set_process(pid_t tgid, const PythonRuntime* python) {
   pyc_process process{};
-  // Even numbers: the kernel side takes odd ones.
-  process.generation = generation_ += 2;
+  process.generation = next_generation();
   process.salt = pyc_mix(static_cast<uint64_t>(tgid), process.generation);
   if (python) {
     PYC_CHECK(check_layout(python->layout));
     process.runtime = python->runtime.address();
     process.code_type = python->code_type.address();
     process.layout = python->layout;
+    process.tasks = python->tasks;
   }
   const int map = ::bpf_map__fd(loaded_->skeleton->maps.pyc_processes);
   if (::bpf_map_update_elem(map, &tgid, &process, BPF_ANY) == 0) return {};
   return fail(ErrorCode::kFailed, fmt::format("cannot follow process {}: {}", tgid, errno_text(errno)));
+}
+
+void Sampler::set_tasks(pid_t tgid, const pyc_tasks& tasks) {
+  const int map = ::bpf_map__fd(loaded_->skeleton->maps.pyc_processes);
+  pyc_process process{};
+  if (::bpf_map_lookup_elem(map, &tgid, &process) != 0) return;  // it has ended
+  // The salt stays: it is the same program, whose code objects are known.
+  process.generation = next_generation();
+  process.tasks = tasks;
+  ::bpf_map_update_elem(map, &tgid, &process, BPF_EXIST);
 }
 
 void Sampler::remove_process(pid_t tgid) {

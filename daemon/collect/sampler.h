@@ -43,6 +43,8 @@ class Sampler {
   // Names a process to follow, and where its Python is (null: unknown, or none). Fails when its layout is out of what
   // the programs can follow.
   Status set_process(pid_t tgid, const PythonRuntime* python);
+  // Where the asyncio of a process that is followed has its tasks; nothing else about it changes.
+  void set_tasks(pid_t tgid, const pyc_tasks& tasks);
   void remove_process(pid_t tgid);
 
   // A thread waits since before its process was followed. Changes nothing when the kernel side has seen it meanwhile.
@@ -61,6 +63,9 @@ class Sampler {
  private:
   struct Loaded;
   explicit Sampler(std::unique_ptr<Loaded> loaded);
+  // Even numbers: the kernel side takes odd ones.
+  uint64_t next_generation() { return generation_ += 2; }
+
   std::unique_ptr<Loaded> loaded_;
   uint64_t generation_ = 0;
 };

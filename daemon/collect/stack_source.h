@@ -22,8 +22,8 @@
 namespace pycroscope {
 
 // A whole record with what follows it, 8-byte aligned; only valid during the call. Records of one thread come in order
-// of time; a PYC_RECORD_CODE before the first sample that needs it, a PYC_RECORD_LIFECYCLE before the first record of
-// what it announces.
+// of time; a PYC_RECORD_CODE or PYC_RECORD_TASK before the first sample that needs it, a PYC_RECORD_LIFECYCLE before
+// the first record of what it announces.
 using RecordVisitor = std::function<void(std::span<const std::byte> record)>;
 
 // Copies the head of a record into `head` if it is of this type and whole.
@@ -50,6 +50,9 @@ class StackSource {
   // From now on `process` is sampled, all threads, also those born later. Call it again when it runs another program.
   // `python` null: its Python is not known (yet), its samples are without Python frames.
   virtual Status watch(std::shared_ptr<const Process> process, const PythonRuntime* python) = 0;
+  // From now on samples of process `pid`, which is watched, say which asyncio task the thread executes. (A process
+  // whose tasks are known when it is to be watched needs no call.)
+  virtual void watch_tasks(pid_t pid, const pyc_tasks& tasks) = 0;
   // Its samples come to an end.
   virtual void forget(pid_t pid) = 0;
 

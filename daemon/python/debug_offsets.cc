@@ -67,6 +67,12 @@ void check_thread(const Shape& from, pyc_layout& to, Checker& check) {
   check.field(to.thread_frame, from.thread.current_frame, kPointer);
   check.field(to.thread_id, from.thread.thread_id, kPointer);
   check.field(to.thread_native_id, from.thread.native_thread_id, kPointer);
+  if (to.task_kind == PYC_TASK_BY_THREAD_LOOP) {
+    // _PyThreadStateImpl: the public part, asyncio_running_loop
+    // (https://github.com/python/cpython/blob/v3.13.0/Include/internal/pycore_tstate.h#L19).
+    check.structure(from.thread.size + kPointer, 64, 0xffff);
+    check.field(to.thread_tasks, from.thread.size, kPointer);
+  }
   check.structure(from.frame.size, 48, 256);
   check.field(to.frame_locals, from.frame.localsplus, kPointer);
   check.field(to.frame_size, from.frame.localsplus, kPointer);
@@ -109,8 +115,10 @@ void check_objects(const Shape& from, pyc_layout& to, Checker& check) {
   check.structure(from.type.size, 256, 4096);
   check.field(to.type_name, from.type.name, kPointer);
   check.field(to.type_flags, from.type.flags, kPointer);
-  // Where a type ends, its heap type goes on: tp_name, tp_basicsize; tp_flags, 14 pointers, tp_dictoffset.
+  // Where a type ends, its heap type goes on: tp_name, tp_basicsize; tp_flags, 10 pointers, tp_base, tp_dict,
+  // tp_descr_get, tp_descr_set, tp_dictoffset.
   check.field(to.type_basicsize, from.type.name + kPointer, kPointer);
+  check.field(to.type_base, from.type.flags + 11 * kPointer, kPointer);
   check.field(to.type_dictoffset, from.type.flags + 15 * kPointer, kPointer);
   check.structure(from.type.size + kHeapType, 512, 4096);
   check.field(to.type_cached_keys, from.type.size + kCachedKeys, kPointer);

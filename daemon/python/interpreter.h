@@ -18,6 +18,7 @@ struct PythonRuntime {
   RemoteAddress runtime;       // &_PyRuntime
   RemoteAddress code_type;     // &PyCode_Type, null when it could not be found
   pyc_layout layout{};
+  pyc_tasks tasks{};    // where its asyncio has its tasks, see task_finder.h; of type 0: not known (yet)
   std::string caution;  // see caution_about() in layouts.h
 };
 

@@ -11,7 +11,7 @@ namespace {
 constexpr uint16_t kNone = PYC_NO_OFFSET;
 
 // v3.11.2: Include/internal/pycore_runtime.h, pycore_interp.h, pycore_frame.h, pycore_gil.h, Include/cpython/pystate.h,
-// code.h, unicodeobject.h, object.h, Include/internal/pycore_dict.h.
+// code.h, unicodeobject.h, object.h, Include/internal/pycore_dict.h, Modules/_asynciomodule.c.
 constexpr pyc_layout python311() {
   return {
       .version = 0,
@@ -86,6 +86,7 @@ constexpr pyc_layout python311() {
       .type_flags = 168,
       .type_basicsize = 32,
       .type_dictoffset = 288,
+      .type_base = 256,
       .type_cached_keys = 872,
       .dict_keys = 32,
       .dict_values = 40,
@@ -98,6 +99,9 @@ constexpr pyc_layout python311() {
       .values_items = 0,
       .managed_dict_kind = PYC_MANAGED_DICT_TWO_SLOTS,
       .managed_dict_before = 24,
+      .task_kind = PYC_TASK_BY_HELD_LOOP,
+      .thread_tasks = 128,
+      .task_name = 144,
   };
 }
 
@@ -147,6 +151,8 @@ constexpr pyc_layout python310() {
   layout.keys_entries = 32;
   layout.keys_indices = 40;
   layout.managed_dict_kind = PYC_MANAGED_DICT_NONE;
+  layout.thread_tasks = 152;
+  layout.task_name = 168;
   return layout;
 }
 
@@ -159,6 +165,7 @@ constexpr pyc_layout python39() {
   layout.frame_instr = 104;
   layout.frame_locals = 360;
   layout.type_cached_keys = 864;
+  layout.task_name = 160;
   return layout;
 }
 
@@ -170,6 +177,7 @@ constexpr pyc_layout python38() {
   layout.interpreter_sysdict = 72;
   layout.gil = 1152;
   layout.type_cached_keys = 872;
+  layout.task_name = 120;
   return layout;
 }
 
@@ -201,6 +209,8 @@ constexpr pyc_layout python312() {
   layout.long_tagged = 1;
   layout.type_cached_keys = 880;
   layout.managed_dict_kind = PYC_MANAGED_DICT_TAGGED;
+  layout.task_kind = PYC_TASK_BY_DICT_LOOP;
+  layout.thread_tasks = 112;
   return layout;
 }
 
@@ -213,23 +223,30 @@ constexpr pyc_layout python313() {
   layout.cframe_previous = kNone;
   layout.values_items = 8;
   layout.managed_dict_kind = PYC_MANAGED_DICT_INLINE;
+  layout.task_kind = PYC_TASK_BY_THREAD_LOOP;
+  layout.task_name = 128;
   return layout;
 }
 
-// v3.14.0, as differences from 3.13: references on the stack are tagged. (Its owners of frames that are no Python
-// frames are FRAME_OWNED_BY_INTERPRETER and FRAME_OWNED_BY_CSTACK, where 3.13 has the latter alone.)
+// v3.14.0, as differences from 3.13: references on the stack are tagged, asyncio describes itself. (Its owners of
+// frames that are no Python frames are FRAME_OWNED_BY_INTERPRETER and FRAME_OWNED_BY_CSTACK, where 3.13 has the latter
+// alone.)
 constexpr pyc_layout python314() {
   pyc_layout layout = python313();
   layout.stackref_tag = 3;
+  layout.task_kind = PYC_TASK_OF_THREAD;
+  layout.thread_tasks = kNone;
+  layout.task_name = kNone;
   return layout;
 }
 
-// Builds with --disable-gil, as differences from those with a GIL: there is no PyGC_Head in front of objects, and the
-// GIL's state begins with `enabled`.
+// Builds with --disable-gil, as differences from those with a GIL: there is no PyGC_Head in front of objects, their
+// header is larger by 16 bytes, and the GIL's state begins with `enabled`.
 constexpr pyc_layout free_threaded(pyc_layout layout) {
   layout.free_threaded = 1;
   layout.managed_dict_before = 8;
   layout.gil_size = 216;
+  if (layout.task_name != kNone) layout.task_name += 16;
   return layout;
 }
 

@@ -5,15 +5,13 @@
 
 #include "daemon/python/code_object.h"
 #include "daemon/python/dict_reader.h"
-#include "daemon/python/object_types.h"
+#include "daemon/python/module_reader.h"
 #include "daemon/target/page_cache.h"
 
 namespace pycroscope {
 namespace {
 
-constexpr size_t kMaxInterpreters = 4096;
 constexpr size_t kMaxThreads = 1 << 16;
-constexpr size_t kMaxModules = 1 << 16;
 constexpr size_t kMaxNameLength = 200;
 
 // One look at the target: each page as it was when it was first needed, so that what belongs together is mostly of one
@@ -21,22 +19,9 @@ constexpr size_t kMaxNameLength = 200;
 class Snapshot {
  public:
   Snapshot(const TargetMemory& memory, const PythonRuntime& python)
-      : memory_(memory),
-        python_(python),
-        layout_(python.layout),
-        types_(memory_, layout_),
-        names_(memory_, layout_, "_name") {}
+      : memory_(memory), layout_(python.layout), modules_(memory_, python), names_(memory_, layout_, "_name") {}
 
-  // The interpreter with id 0.
-  Result<RemoteAddress> main_interpreter() const {
-    PYC_TRY(RemoteAddress interpreter, memory_.read_pointer(python_.runtime + layout_.runtime_interpreters_head));
-    for (size_t i = 0; interpreter && i < kMaxInterpreters; ++i) {
-      PYC_TRY(const auto id, memory_.read<int64_t>(interpreter + layout_.interpreter_id));
-      if (id == 0) return interpreter;
-      PYC_TRY(interpreter, memory_.read_pointer(interpreter + layout_.interpreter_next));
-    }
-    return fail(ErrorCode::kMemory, "there is no main interpreter");
-  }
+  Result<RemoteAddress> main_interpreter() const { return modules_.main_interpreter(); }
 
   // pthread_self() of the thread whose state is the oldest: new ones are put in front.
   Result<uint64_t> main_thread(RemoteAddress interpreter) const {
@@ -52,15 +37,10 @@ class Snapshot {
 
   // threading._active; null when `threading` has not been imported.
   Result<RemoteAddress> find_active(RemoteAddress interpreter) {
-    PYC_TRY(const auto modules, memory_.read_pointer(interpreter + layout_.interpreter_modules));
-    PYC_TRY(const auto threading, find(modules, "threading"));
-    if (!threading || !is(threading, ObjectKind::kModule)) return RemoteAddress();
-    // md_dict is a module's first field.
-    PYC_TRY(const auto globals, memory_.read_pointer(threading + layout_.object_type + sizeof(uint64_t)));
-    return find(globals, "_active");
+    return modules_.global(interpreter, "threading", "_active");
   }
 
-  bool is_dict(RemoteAddress object) { return is(object, ObjectKind::kDict); }
+  bool is_dict(RemoteAddress object) { return modules_.is(object, ObjectKind::kDict); }
 
   void add_names(RemoteAddress active, ThreadNames& names) {
     const auto contents = read_dict(memory_, layout_, active, kMaxThreads);
@@ -73,21 +53,8 @@ class Snapshot {
   }
 
  private:
-  bool is(RemoteAddress object, ObjectKind kind) {
-    const auto type = types_.type_of(object);
-    return type && (*type)->kind == kind;
-  }
-
-  // Null when `dict` is no dict or has no such key.
-  Result<RemoteAddress> find(RemoteAddress dict, std::string_view name) {
-    const auto type = dict ? types_.type_of(dict) : fail(ErrorCode::kMemory, "no dict");
-    if (!type || !(*type)->is_dict) return RemoteAddress();
-    PYC_TRY(const auto item, find_item(memory_, layout_, dict, name, kMaxModules));
-    return item.value_or(RemoteAddress());
-  }
-
   std::optional<uint64_t> read_ident(RemoteAddress object) {
-    if (!is(object, ObjectKind::kInt)) return std::nullopt;
+    if (!modules_.is(object, ObjectKind::kInt)) return std::nullopt;
     const auto value = read_int(memory_, layout_, object);
     if (!value || value->negative || value->digits.size() > 3) return std::nullopt;
     uint64_t ident = 0;
@@ -96,11 +63,11 @@ class Snapshot {
   }
 
   std::optional<std::string> read_name(RemoteAddress thread) {
-    const auto type = types_.type_of(thread);
+    const auto type = modules_.types().type_of(thread);
     if (!type) return std::nullopt;
     const auto name = names_.read(thread, **type);
     if (!name || !*name) return std::nullopt;
-    const auto name_type = types_.type_of(**name);
+    const auto name_type = modules_.types().type_of(**name);
     if (!name_type || !(*name_type)->is_str) return std::nullopt;
     auto text = read_unicode(memory_, layout_, **name, kMaxNameLength);
     if (!text || text->empty()) return std::nullopt;
@@ -108,9 +75,8 @@ class Snapshot {
   }
 
   const PageCache memory_;
-  const PythonRuntime& python_;
   const pyc_layout& layout_;
-  ObjectTypes types_;
+  ModuleReader modules_;
   AttributeReader names_;
 };
 

@@ -25,6 +25,24 @@ std::u32string widen(std::span<const std::byte> raw) {
   return text;
 }
 
+std::u32string widen(std::span<const std::byte> raw, uint32_t unit_bytes) {
+  switch (unit_bytes) {
+    case 1:
+      return widen<uint8_t>(raw);
+    case 2:
+      return widen<uint16_t>(raw);
+    default:
+      return widen<uint32_t>(raw);
+  }
+}
+
+std::string to_utf8(std::u32string_view points) {
+  std::string text;
+  text.reserve(points.size());
+  for (const char32_t c : points) append_utf8(text, c);
+  return text;
+}
+
 // The length of the UTF-8 sequence at the start of `bytes`, 0 when it is not valid.
 size_t utf8_length(std::string_view bytes) {
   const auto lead = static_cast<uint8_t>(bytes[0]);
@@ -99,29 +117,18 @@ Result<CodePoints> read_code_points(const TargetMemory& memory, const pyc_layout
   PYC_TRY(const auto header, read_unicode_header(memory, layout, object));
   std::vector<std::byte> raw(std::min<uint64_t>(header.length, limit) * header.unit_bytes);
   PYC_CHECK(memory.read_bytes(header.data, raw));
-  CodePoints points{.text = {}, .cut = header.length > limit};
-  switch (header.unit_bytes) {
-    case 1:
-      points.text = widen<uint8_t>(raw);
-      break;
-    case 2:
-      points.text = widen<uint16_t>(raw);
-      break;
-    default:
-      points.text = widen<uint32_t>(raw);
-  }
-  return points;
+  return CodePoints{.text = widen(raw, header.unit_bytes), .cut = header.length > limit};
 }
 
 Result<std::string> read_unicode(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object,
                                  size_t limit) {
   PYC_TRY(const CodePoints points, read_code_points(memory, layout, object, limit));
-  std::string text;
-  text.reserve(points.text.size());
-  for (const char32_t c : points.text) append_utf8(text, c);
+  std::string text = to_utf8(points.text);
   if (points.cut) text += "…";
   return text;
 }
+
+std::string utf8_of(std::span<const std::byte> text, uint32_t unit_bytes) { return to_utf8(widen(text, unit_bytes)); }
 
 bool equals_ascii(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object, std::string_view text) {
   const auto header = read_unicode_header(memory, layout, object);

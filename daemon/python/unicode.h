@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,10 @@ void append_utf8(std::string& out, char32_t c);
 // ones are cut and end in "…".
 Result<std::string> read_unicode(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object,
                                  size_t limit);
+
+// The characters of a str object, each of `unit_bytes` as there, as UTF-8; lone surrogates and impossible code points
+// become U+FFFD.
+std::string utf8_of(std::span<const std::byte> text, uint32_t unit_bytes);
 
 // Whether `object` is a str that can be read and equals `text`, which is ASCII.
 bool equals_ascii(const TargetMemory& memory, const pyc_layout& layout, RemoteAddress object, std::string_view text);

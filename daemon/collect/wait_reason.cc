@@ -1,8 +1,6 @@
-#include "daemon/collect/wait_labels.h"
+#include "daemon/collect/wait_reason.h"
 
 #include <sys/syscall.h>
-
-#include <vector>
 
 #include "analysis/model/labels.h"
 
@@ -76,18 +74,6 @@ std::string_view wait_reason(const pyc_sample& wait) {
   for (const Reason& reason : kReasons)
     if (static_cast<uint32_t>(reason.syscall) == wait.wait_syscall) return reason.name;
   return "other";
-}
-
-LabelSetId WaitLabels::of(const pyc_sample& sample, Symbols& symbols) {
-  const bool holds_gil = (sample.flags & PYC_SAMPLE_HOLDS_GIL) != 0;
-  const bool waits = (sample.flags & PYC_SAMPLE_WAITED) != 0;
-  const std::string_view reason = waits ? wait_reason(sample) : std::string_view();
-  const auto [known, is_new] = known_[holds_gil].try_emplace(reason);
-  if (!is_new) return known->second;
-  std::vector<Label> labels;
-  if (holds_gil) labels.push_back({symbols.intern_string(kGilLabel), symbols.intern_string(kGilHeld)});
-  if (waits) labels.push_back({symbols.intern_string(kWaitLabel), symbols.intern_string(reason)});
-  return known->second = symbols.intern_labels(labels);
 }
 
 }  // namespace pycroscope
