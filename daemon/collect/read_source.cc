@@ -129,8 +129,9 @@ class ReadSource final : public StackSource {
   uint64_t next_tick_ns() const { return grid_.time_of(next_tick_) + delay_ns_; }
 
   void take_tick(const RecordVisitor& visit) {
-    const uint64_t tick = grid_.tick_at(now_ns());
-    const uint64_t missed = is_first_tick_ ? 0 : tick - next_tick_;
+    // To wake up takes its time, so that it may be the next one's time by now: late is what comes a period too late.
+    const uint64_t missed = is_first_tick_ ? 0 : (now_ns() - next_tick_ns()) / grid_.period_ns;
+    const uint64_t tick = is_first_tick_ ? grid_.tick_at(now_ns()) : next_tick_ + missed;
     is_first_tick_ = false;
     for (auto& [pid, process] : processes_)
       process.take_tick({.number = tick, .missed = missed, .stride = stride_}, visit);
