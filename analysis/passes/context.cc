@@ -48,7 +48,10 @@ Result<PassContext> PassContext::create(const EventReader& reader, const v1::Vie
   PYC_TRY(EventFilter range, time_range(filter));
   PYC_TRY(FunctionFilter functions, FunctionFilter::create(reader.symbols(), filter));
   PYC_TRY(std::vector<StackWeight> stacks, count_stacks(reader, filter));
-  PYC_TRY(Grouping grouping, Grouping::create(reader.symbols(), group_keys(reader.symbols(), request)));
+  // In a tree a process's time is its own and that of all that it has started; in a table each has a row.
+  const auto processes =
+      request.kind() == v1::VIEW_KIND_TREE ? Grouping::Processes::kNested : Grouping::Processes::kSideBySide;
+  PYC_TRY(Grouping grouping, Grouping::create(reader.symbols(), group_keys(reader.symbols(), request), processes));
   for (StackWeight& s : stacks) s.group = grouping.add(s.thread, s.labels);
   return PassContext(reader, request, range, std::move(functions), std::move(stacks), std::move(grouping));
 }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 
 namespace pycroscope {
@@ -22,7 +23,7 @@ std::set<std::string_view> known_keys(const Symbols& symbols) {
 
 }  // namespace
 
-Result<Grouping> Grouping::create(const Symbols& symbols, std::vector<std::string> keys) {
+Result<Grouping> Grouping::create(const Symbols& symbols, std::vector<std::string> keys, Processes processes) {
   if (keys == std::vector<std::string>{std::string(kNotGrouped)}) keys.clear();
   const std::set<std::string_view> known = known_keys(symbols);
   for (auto key = keys.begin(); key != keys.end(); ++key) {
@@ -32,7 +33,7 @@ Result<Grouping> Grouping::create(const Symbols& symbols, std::vector<std::strin
     if (std::find(keys.begin(), key, *key) != key)
       return fail(ErrorCode::kInvalid, fmt::format("\"{}\" is given twice as what to group by; give it once", *key));
   }
-  return Grouping(symbols, std::move(keys));
+  return Grouping(symbols, std::move(keys), processes);
 }
 
 bool Grouping::by(std::string_view key) const { return std::ranges::find(keys_, key) != keys_.end(); }
@@ -54,33 +55,47 @@ uint32_t Grouping::of(ThreadId thread, LabelSetId labels) const {
   return group_of_[*members_.find({index(thread), index(labels), 0})];
 }
 
-uint32_t Grouping::child(uint32_t parent, uint32_t level, ThreadId thread, LabelSetId labels) {
-  const std::string& key = keys_[level];
-  const ProcessId process = symbols_->thread(thread).process;
-  const Label* label = is_label(key) ? find_label(*symbols_, labels, key) : nullptr;
-  uint32_t what = key == kByProcess  ? index(process)
-                  : key == kByThread ? index(thread)
-                  : label            ? index(label->value)
-                                     : 0;
-  // An empty value is not the same as none.
-  uint32_t id = 1 + children_({parent, what, label ? 1u : 0u});
+uint32_t Grouping::member(uint32_t parent, uint32_t what, bool has_value, const std::function<void(Group&)>& describe) {
+  const uint32_t id = 1 + children_({parent, what, has_value ? 1u : 0u});
   if (id < groups_.size()) return id;
   Group group = groups_[parent];
   group.parent = parent;
-  if (key == kByProcess) {
-    group.process = index(process) + 1;
-    group.text = process_text(*symbols_, process);
-  } else if (key == kByThread) {
-    group.thread = index(thread) + 1;
-    group.text = thread_text(*symbols_, thread);
-  } else if (label) {
-    group.labels.push_back(*label);
-    group.text = fmt::format("{}={}", key, symbols_->string(label->value));
-  } else {
-    group.text = fmt::format("[no {}]", key);
-  }
+  describe(group);
   groups_.push_back(std::move(group));
   return id;
+}
+
+uint32_t Grouping::process_group(uint32_t parent, ProcessId process) {
+  std::vector<ProcessId> line = {process};
+  // A process is known before those that it starts: whatever a damaged store says, this ends.
+  for (uint32_t by = symbols_->process(process).parent;
+       processes_ == Processes::kNested && by != 0 && by - 1 < index(line.back());
+       by = symbols_->process(line.back()).parent)
+    line.push_back(ProcessId{by - 1});
+  for (const ProcessId each : std::views::reverse(line)) {
+    parent = member(parent, index(each), false, [&](Group& group) {
+      group.process = index(each) + 1;
+      group.text = process_text(*symbols_, each);
+    });
+  }
+  return parent;
+}
+
+uint32_t Grouping::child(uint32_t parent, uint32_t level, ThreadId thread, LabelSetId labels) {
+  const std::string& key = keys_[level];
+  if (key == kByProcess) return process_group(parent, symbols_->thread(thread).process);
+  if (key == kByThread) {
+    return member(parent, index(thread), false, [&](Group& group) {
+      group.thread = index(thread) + 1;
+      group.text = thread_text(*symbols_, thread);
+    });
+  }
+  // An empty value is not the same as none.
+  const Label* label = find_label(*symbols_, labels, key);
+  return member(parent, label ? index(label->value) : 0, label != nullptr, [&](Group& group) {
+    if (label) group.labels.push_back(*label);
+    group.text = label ? fmt::format("{}={}", key, symbols_->string(label->value)) : fmt::format("[no {}]", key);
+  });
 }
 
 std::vector<uint32_t> Grouping::path(uint32_t group) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@ namespace pycroscope {
 constexpr std::string_view kByProcess = "process", kByThread = "thread", kByTask = kTaskLabel;
 
 struct Group {
-  uint32_t parent = 0;               // by all keys but the last
+  uint32_t parent = 0;               // by all keys but the last, or of the process that started this one
   uint32_t process = 0, thread = 0;  // id + 1, 0: of any
   std::vector<Label> labels;
   std::string text;  // of the last key: "process 7: python app.py", "MainThread", "task=fetch", "[no task]"
@@ -26,8 +27,11 @@ struct Group {
 
 class Grouping {
  public:
+  // How processes stand to those that started them.
+  enum class Processes { kSideBySide, kNested };
+
   // kInvalid, naming those there are, for a key that no sample can have.
-  static Result<Grouping> create(const Symbols& symbols, std::vector<std::string> keys);
+  static Result<Grouping> create(const Symbols& symbols, std::vector<std::string> keys, Processes processes);
 
   const std::vector<std::string>& keys() const { return keys_; }
   bool by(std::string_view key) const;
@@ -44,11 +48,16 @@ class Grouping {
   std::vector<uint32_t> path(uint32_t group) const;
 
  private:
-  Grouping(const Symbols& symbols, std::vector<std::string> keys) : symbols_(&symbols), keys_(std::move(keys)) {}
+  Grouping(const Symbols& symbols, std::vector<std::string> keys, Processes processes)
+      : symbols_(&symbols), keys_(std::move(keys)), processes_(processes) {}
+  // The group below `parent` of what is numbered `what` among its like; describe() completes it where it is new.
+  uint32_t member(uint32_t parent, uint32_t what, bool has_value, const std::function<void(Group&)>& describe);
+  uint32_t process_group(uint32_t parent, ProcessId process);
   uint32_t child(uint32_t parent, uint32_t level, ThreadId thread, LabelSetId labels);
 
   const Symbols* symbols_;
   std::vector<std::string> keys_;
+  Processes processes_;
   std::vector<Group> groups_ = {Group{}};
   DenseIndex members_, children_;
   std::vector<uint32_t> group_of_;  // by members_

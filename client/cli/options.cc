@@ -70,9 +70,9 @@ void add_record_options(CLI::App& app, RecordOptions& options) {
                  "your own processes (default: ebpf where it works)")
       ->type_name("NAME");
   add_value(app, "--max-cpu", options.max_cpu_percent, parse_percent, "PERCENT",
-            "What Pycroscope may use of a core, beyond which it lowers its rate (default: 5%)");
+            "What taking samples may use of a core, beyond which the rate is lowered (default: 5%)");
   add_value(app, "--max-memory", options.max_memory_bytes, parse_size, "SIZE",
-            "The same for its memory; when no rate is low enough the recording ends (default: 200MB)");
+            "The same for memory; when no rate is low enough the recording ends (default: 200MB)");
 }
 
 void add_filter_options(CLI::App& app, FilterOptions& options) {

@@ -35,6 +35,9 @@ class Collector {
   virtual ~Collector() = default;
   // Waits at most `timeout` for something to drain, drains it.
   virtual Status drain(EventSink& sink, std::chrono::milliseconds timeout) = 0;
+  // CPU time of the owner thread for what a lower rate hardly makes less: finding the Pythons of programs that start,
+  // naming the code that runs.
+  virtual int64_t naming_cpu_ns() const = 0;
   // Of its ticks only one of `stride` is recorded from now on.
   virtual void set_stride(uint32_t stride) = 0;
   // Whether anything is left that could be seen: false when all processes have ended.

@@ -34,6 +34,19 @@ struct Search {
   int64_t pause_ns = kFirstLookNs;
 };
 
+// Adds the CPU time of its life to a sum.
+class CpuMeter {
+ public:
+  explicit CpuMeter(int64_t& sum_ns) : sum_ns_(sum_ns), begin_ns_(thread_cpu_ns()) {}
+  ~CpuMeter() { sum_ns_ += thread_cpu_ns() - begin_ns_; }
+  CpuMeter(const CpuMeter&) = delete;
+  CpuMeter& operator=(const CpuMeter&) = delete;
+
+ private:
+  int64_t& sum_ns_;
+  const int64_t begin_ns_;
+};
+
 class SampleCollector final : public Collector {
  public:
   SampleCollector(CollectContext context, std::unique_ptr<StackSource> source)
@@ -67,6 +80,8 @@ class SampleCollector final : public Collector {
   }
 
   void set_stride(uint32_t stride) override { source_->set_stride(stride); }
+
+  int64_t naming_cpu_ns() const override { return naming_cpu_ns_; }
 
   bool alive() const override {
     return std::ranges::any_of(processes_, [](const auto& entry) { return entry.second.process()->alive(); });
@@ -126,6 +141,7 @@ class SampleCollector final : public Collector {
     if (record_is(record, PYC_RECORD_SAMPLE, sample)) {
       add_sample(sample, record.subspan(sizeof sample), sink);
     } else if (record_is(record, PYC_RECORD_CODE, code)) {
+      const CpuMeter meter(naming_cpu_ns_);
       if (SampledProcess* process = find(code.tgid)) process->add_code(record, sink.symbols());
     } else if (record_is(record, PYC_RECORD_TASK, task)) {
       if (SampledProcess* process = find(task.tgid)) process->add_task(record, sink.symbols());
@@ -177,6 +193,8 @@ class SampleCollector final : public Collector {
 
   // Looks where the Pythons of started programs are; as long as they start, often.
   Status search_pythons() {
+    if (searches_.empty()) return {};
+    const CpuMeter meter(naming_cpu_ns_);
     for (auto it = searches_.begin(); it != searches_.end();) {
       auto& [pid, search] = *it;
       const auto process = processes_.find(pid);
@@ -270,6 +288,7 @@ class SampleCollector final : public Collector {
   std::map<pid_t, Search> searches_;
   std::set<pid_t> ended_;
   SampleLabels labels_;
+  int64_t naming_cpu_ns_ = 0;
   uint64_t records_ = 0;   // of the source
   uint64_t recorded_ = 0;  // samples
   int64_t housekeeping_ns_ = monotonic_ns();

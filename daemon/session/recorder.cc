@@ -1,7 +1,6 @@
 #include "daemon/session/recorder.h"
 
 #include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,12 +27,6 @@ constexpr milliseconds kPause{20}, kPauseAtLowRate{100}, kPauseBeforeFirst{2};
 constexpr double kLowRate = 200;
 // How long the end of a recording may wait for source files.
 constexpr milliseconds kSourcesPatience{2000};
-
-int64_t clock_ns(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
-}
 
 Error gone(const Process& process) {
   return {ErrorCode::kTargetGone, fmt::format("process {} ended before anything was recorded", process.pid())};
@@ -94,11 +87,10 @@ Recorder::Recorder(Store& store, const Caller& caller, Process process, std::opt
       python_(std::move(python)),
       requested_ns_(requested_ns),
       start_ns_(writer->session().start_monotonic_ns()),
-      cpu_before_ns_(clock_ns(CLOCK_THREAD_CPUTIME_ID)),
+      cpu_before_ns_(thread_cpu_ns()),
       duration_(duration_of(writer->session().config())),
       pause_(writer->session().config().rate_hz() <= kLowRate ? kPauseAtLowRate : kPause),
       writer_(std::move(writer)),
-      limit_(writer_->session().config(), {.time_ns = monotonic_ns(), .cpu_ns = 0, .memory_bytes = 0}),
       events_(*writer_) {}
 
 Status Recorder::start(std::unique_ptr<StackSource> source) {
@@ -116,7 +108,10 @@ Status Recorder::start(std::unique_ptr<StackSource> source) {
   if (!process_->alive()) return std::unexpected(gone(*process_));
   sources_ = std::make_unique<Sources>(*process_, caller_);
   next_sync_ns_ = monotonic_ns() + kSyncNs;
-  return sync();
+  PYC_CHECK(sync());
+  // From here on: what it took to begin is not the rate's fault.
+  limit_.emplace(config, use());
+  return {};
 }
 
 void Recorder::describe(const Process& process, const PythonRuntime* python) {
@@ -125,23 +120,25 @@ void Recorder::describe(const Process& process, const PythonRuntime* python) {
 
 const v1::Session& Recorder::session() {
   const int64_t sources_cpu_ns = sources_ ? sources_->cpu_ns() : 0;
-  writer_->session().set_recorder_cpu_ns(clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_before_ns_ + sources_cpu_ns);
+  writer_->session().set_recorder_cpu_ns(thread_cpu_ns() - cpu_before_ns_ + sources_cpu_ns);
   return writer_->session();
 }
 
 SelfUse Recorder::use() {
-  return {.time_ns = monotonic_ns(), .cpu_ns = session().recorder_cpu_ns(), .memory_bytes = resident_bytes(::getpid())};
+  return {.time_ns = monotonic_ns(),
+          .cpu_ns = thread_cpu_ns() - collector_->naming_cpu_ns(),
+          .memory_bytes = resident_bytes(::getpid())};
 }
 
 bool Recorder::keep_within_limits() {
-  const uint32_t stride = limit_.stride(use());
+  const uint32_t stride = limit_->stride(use());
   if (std::exchange(stride_, stride) != stride) {
     collector_->set_stride(stride);
     v1::Session& session = writer_->session();
     const double rate = session.config().rate_hz() / stride;
     if (session.lowest_rate_hz() == 0 || rate < session.lowest_rate_hz()) session.set_lowest_rate_hz(rate);
   }
-  return !limit_.exhausted();
+  return !limit_->exhausted();
 }
 
 Status Recorder::sync() {

@@ -75,7 +75,7 @@ class Recorder {
   const std::chrono::milliseconds pause_;    // between two drains
   int64_t next_sync_ns_ = 0;
   std::unique_ptr<SessionWriter> writer_;
-  SelfLimit limit_;
+  std::optional<SelfLimit> limit_;
   uint32_t stride_ = 1;  // of so many ticks one is recorded
   LiveTop events_;
   std::unique_ptr<Collector> collector_;

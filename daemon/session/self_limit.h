@@ -13,7 +13,7 @@ inline constexpr uint64_t kDefaultMaxMemoryBytes = 200'000'000;
 // What the recorder has used so far.
 struct SelfUse {
   int64_t time_ns;
-  int64_t cpu_ns;
+  int64_t cpu_ns;  // for what a lower rate makes less
   uint64_t memory_bytes;
 };
 

@@ -5,6 +5,7 @@
 //   duration US                        of the session; default: just after the last sample
 //   lost REASON N                      e.g. "lost ring_full 3"
 //   process PID COMMAND...             the threads below belong to it; default: 100 python app.py
+//   process PID of PARENT COMMAND...   the same, started by one that came before
 //   thread TID [NAME...]
 //   US TID WEIGHT_US [STACK]           a sample: a stack is frames root first, ';' between them, none: no Python
 //   US TID WEIGHT_US {k=v,k=v} STACK   one with labels
@@ -16,6 +17,7 @@
 #include <charconv>
 #include <deque>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -114,7 +116,7 @@ class EventParser {
     else if (word == "lost" && in >> name >> number)
       add_lost(name, static_cast<uint64_t>(number));
     else if (word == "process" && in >> number)
-      process_ = {static_cast<int32_t>(number), rest(in)};
+      process_ = process(static_cast<int32_t>(number), rest(in));
     else if (word == "thread" && in >> number)
       thread(static_cast<int32_t>(number), rest(in));
     else if (std::isdigit(static_cast<unsigned char>(word[0])))
@@ -130,11 +132,21 @@ class EventParser {
     refuse(name);
   }
 
+  // "COMMAND", or "of PID COMMAND": started by a process that came before.
+  ProcessId process(int32_t pid, std::string command) {
+    int32_t parent = 0;
+    std::istringstream in(command);
+    std::string word;
+    if (in >> word && word == "of" && in >> parent) command = rest(in);
+    const uint32_t parent_index = parent == 0 ? 0 : index(pids_.at(parent)) + 1;
+    return pids_[pid] = symbols_.intern_process({pid, symbols_.intern_string(command), parent_index});
+  }
+
   ThreadId thread(int32_t tid, const std::string& name) {
     auto known = threads_.find(tid);
     if (known != threads_.end()) return known->second;
-    ProcessId process = symbols_.intern_process({process_.first, symbols_.intern_string(process_.second)});
-    return threads_[tid] = symbols_.add_thread(process, tid, symbols_.intern_string(name));
+    if (!process_) process_ = process(100, "python app.py");
+    return threads_[tid] = symbols_.add_thread(*process_, tid, symbols_.intern_string(name));
   }
 
   void parse_sample(const std::string& line) {
@@ -192,7 +204,8 @@ class EventParser {
 
   MemoryEvents& events_;
   Symbols& symbols_;
-  std::pair<int32_t, std::string> process_{100, "python app.py"};
+  std::map<int32_t, ProcessId> pids_;
+  std::optional<ProcessId> process_;
   std::map<int32_t, ThreadId> threads_;
   int64_t duration_ns_ = 0;
 };

@@ -24,9 +24,9 @@ const test::TestPython kPython{"debian", "/usr/bin/python3", ""};
 
 constexpr char kBusy[] = R"(
 def burn():
+    print("ready", flush=True)
     while True:
         sum(range(1000))
-print("ready", flush=True)
 burn()
 )";
 
