@@ -15,9 +15,10 @@ static inline void pyc_read_gil(struct pyc_scratch* scratch, pyc_u64 thread) {
     pyc_u64 interpreter = pyc_u64_at(scratch->thread, layout->thread_interp & 0xf8);
     gil = pyc_read_u64(interpreter + layout->gil, &failed);
   }
-  pyc_u64 holder = pyc_read_u64(gil + layout->gil_last_holder, &failed);
+  // In the order in which whoever takes the GIL writes them: this thread may have dropped it a moment ago.
   pyc_u32 locked = 0;
   failed |= pyc_read(&locked, sizeof locked, gil + layout->gil_locked);
+  pyc_u64 holder = pyc_read_u64(gil + layout->gil_last_holder, &failed);
   if (failed) return;
   scratch->gil = gil;
   // A free-threaded build without a GIL: whoever runs.
