@@ -54,8 +54,8 @@ struct RecordOptions {
   v1::SampleMode mode = v1::SAMPLE_MODE_CPU;
   std::string sampler;  // empty: the best that works
   std::optional<std::chrono::nanoseconds> duration;
-  double max_cpu_percent = 5;
-  uint64_t max_memory_bytes = 200'000'000;
+  double max_cpu_percent = 0;  // 0: the service's default, as in the next
+  uint64_t max_memory_bytes = 0;
   std::string name;
 };
 void add_record_options(CLI::App& app, RecordOptions& options);

@@ -1,21 +1,17 @@
 #include "daemon/collect/remote_threads.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "daemon/os/clock.h"
-#include "daemon/os/file.h"
 #include "daemon/python/frames.h"
+#include "daemon/target/namespaces.h"
 #include "daemon/target/page_cache.h"
-#include "daemon/target/proc_text.h"
 #include "daemon/target/thread_files.h"
 
 namespace pycroscope {
 namespace {
 
 constexpr int64_t kShortestPauseNs = 2'000'000, kLongestPauseNs = 1'000'000'000;
-constexpr size_t kStatusLimit = 1 << 20;
 
 // Where struct pthread has the kernel's id of its thread, on x86-64: musl's src/internal/pthread_impl.h, glibc's
 // nptl/descr.h. In glibc the former is part of a random number.
@@ -27,8 +23,7 @@ uint64_t RemoteThreads::own_tid(pid_t tid) {
   const auto [known, is_new] = own_tids_.try_emplace(tid, static_cast<uint64_t>(tid));
   if (!is_new) return known->second;
   // The last number is that of the innermost namespace, in which the thread lives.
-  const auto status = read_file(fmt::format("/proc/{}/task/{}/status", process_.pid(), tid), kStatusLimit);
-  const auto ids = status_numbers(status.value_or(""), "NSpid");
+  const auto ids = ids_in_namespaces(tid);
   if (!ids.empty()) known->second = ids.back();
   return known->second;
 }

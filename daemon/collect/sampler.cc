@@ -4,7 +4,6 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include "bpf/include/code_identity.h"
 #include "daemon/os/file.h"
 #include "daemon/os/kernel_features.h"
+#include "daemon/target/namespaces.h"
 
 // The skeleton declares its variables with the global names of the C structs.
 using pycroscope::pyc_counters;
@@ -54,9 +54,8 @@ Status check_layout(const pyc_layout& layout) {
 // 0: the root one.
 uint32_t own_pid_namespace() {
   constexpr uint32_t kRoot = 0xeffffffc;  // PROC_PID_INIT_INO of the kernel
-  struct stat entry{};
-  if (::stat("/proc/self/ns/pid", &entry) != 0 || entry.st_ino == kRoot) return 0;
-  return static_cast<uint32_t>(entry.st_ino);
+  const auto own = static_cast<uint32_t>(namespace_inode("self", "pid").value_or(kRoot));
+  return own == kRoot ? 0 : own;
 }
 
 // The kernel may be as quick to write as we are to read: then a drain would never end.

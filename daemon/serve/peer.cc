@@ -4,10 +4,10 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <string>
 
 #include "daemon/os/file.h"
-#include "daemon/session/caller_pids.h"
-#include "daemon/session/permission.h"
+#include "daemon/target/namespaces.h"
 
 namespace pycroscope {
 namespace {
@@ -41,9 +41,9 @@ Result<Caller> peer_of(const Fd& connection) {
   caller.groups = peer_groups(connection);
   caller.session_owner = {credentials.uid, credentials.gid};
   // The pid may belong to another program by now, even to a set-uid one: capabilities are not taken from it.
-  if (const Result<uint64_t> user_namespace = user_namespace_of(credentials.pid))
-    caller.user_namespace = *user_namespace;
-  caller.pid_namespace = pid_namespace_of(std::to_string(credentials.pid));
+  const std::string pid = std::to_string(credentials.pid);
+  caller.user_namespace = namespace_inode(pid, "user").value_or(0);
+  caller.pid_namespace = namespace_inode(pid, "pid").value_or(0);
   return caller;
 }
 

@@ -4,8 +4,10 @@
 
 #include <cstdlib>
 #include <optional>
+#include <string>
 
 #include "daemon/session/permission.h"
+#include "daemon/target/namespaces.h"
 #include "daemon/target/proc_text.h"
 
 namespace pycroscope {
@@ -39,7 +41,7 @@ Caller Caller::self() {
   caller.gid = ::getegid();
   caller.pid = ::getpid();
   caller.groups = own_groups();
-  if (const auto user_namespace = user_namespace_of(caller.pid)) caller.user_namespace = *user_namespace;
+  caller.user_namespace = namespace_inode(std::to_string(caller.pid), "user").value_or(0);
   if (const auto capabilities = capabilities_of(caller.pid)) caller.capabilities = *capabilities;
   caller.session_owner = owner_of_own_sessions(caller.uid, caller.gid);
   return caller;

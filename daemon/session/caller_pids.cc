@@ -10,17 +10,11 @@
 #include <vector>
 
 #include "daemon/os/file.h"
+#include "daemon/target/namespaces.h"
 #include "daemon/target/proc_text.h"
 
 namespace pycroscope {
 namespace {
-
-// The pids of a process in each namespace from ours down to its own.
-std::vector<uint64_t> pids_of(pid_t pid) {
-  constexpr size_t kStatusLimit = 1 << 20;
-  const auto status = read_file(fmt::format("/proc/{}/status", pid), kStatusLimit);
-  return status ? status_numbers(*status, "NSpid") : std::vector<uint64_t>();
-}
 
 uint64_t inode_of(const Fd& ns) {
   struct stat entry{};
@@ -35,19 +29,14 @@ uint64_t namespace_above(pid_t pid, size_t up) {
 }
 
 bool shares_our_namespace(const Caller& caller) {
-  return caller.pid_namespace == 0 || caller.pid_namespace == pid_namespace_of("self");
+  return caller.pid_namespace == 0 || caller.pid_namespace == namespace_inode("self", "pid").value_or(0);
 }
 
 }  // namespace
 
-uint64_t pid_namespace_of(std::string_view process) {
-  struct stat entry{};
-  return ::stat(fmt::format("/proc/{}/ns/pid", process).c_str(), &entry) == 0 ? entry.st_ino : 0;
-}
-
 std::optional<pid_t> pid_for_caller(const Caller& caller, pid_t pid) {
   if (shares_our_namespace(caller)) return pid;
-  const std::vector<uint64_t> pids = pids_of(pid);
+  const std::vector<uint64_t> pids = ids_in_namespaces(pid);
   for (size_t up = 0; up < pids.size(); ++up)
     if (namespace_above(pid, up) == caller.pid_namespace) return static_cast<pid_t>(pids[pids.size() - 1 - up]);
   return std::nullopt;

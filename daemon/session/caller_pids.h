@@ -3,17 +3,12 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <optional>
-#include <string_view>
 
 #include "analysis/model/result.h"
 #include "daemon/session/caller.h"
 
 namespace pycroscope {
-
-// The inode of the pid namespace of /proc/`process`; 0: not known.
-uint64_t pid_namespace_of(std::string_view process);
 
 // What we call the process that `caller` calls `pid`. kTargetGone: there is none.
 Result<pid_t> pid_from_caller(const Caller& caller, pid_t pid);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "analysis/passes/json.h"
+#include "daemon/target/namespaces.h"
 
 namespace pycroscope {
 namespace {
@@ -73,7 +74,8 @@ Result<v1::Target> describe_target(const Process& process, const PythonRuntime* 
     for (const std::string& argument : *command) target.add_command(valid_utf8(argument));
   }
   if (const auto directory = process.working_directory()) target.set_working_directory(valid_utf8(*directory));
-  target.set_namespace_pid(process.namespace_pid());
+  if (const auto pids = ids_in_namespaces(process.pid()); !pids.empty())
+    target.set_namespace_pid(static_cast<int32_t>(pids.back()));
   if (const auto cgroup = process.cgroup()) {
     target.set_cgroup(valid_utf8(*cgroup));
     target.set_container_id(container_of(target.cgroup()));

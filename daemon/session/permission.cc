@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "daemon/os/file.h"
+#include "daemon/target/namespaces.h"
 #include "daemon/target/proc_text.h"
 
 namespace pycroscope {
@@ -47,13 +48,6 @@ std::unexpected<Error> refused(const TargetFacts& target, std::string_view why) 
 
 }  // namespace
 
-Result<uint64_t> user_namespace_of(pid_t pid) {
-  struct stat ns;
-  const std::string path = proc_file(pid, "ns/user");
-  if (::stat(path.c_str(), &ns) != 0) return os_failure(errno, "cannot look at", path);
-  return ns.st_ino;
-}
-
 Result<uint64_t> capabilities_of(pid_t pid) {
   PYC_TRY(const std::string status, read_file(proc_file(pid, "status"), kStatusLimit));
   const auto permitted = status_mask(status, "CapPrm");
@@ -68,7 +62,7 @@ Result<TargetFacts> target_facts(const Process& process) {
   PYC_TRY(facts.ids, process.ids());
   PYC_TRY(facts.capabilities, capabilities_of(facts.pid));
   PYC_TRY(facts.dumpable, is_dumpable(process, facts.ids));
-  PYC_TRY(facts.user_namespace, user_namespace_of(facts.pid));
+  PYC_TRY(facts.user_namespace, namespace_inode(std::to_string(facts.pid), "user"));
   return facts;
 }
 

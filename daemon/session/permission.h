@@ -29,8 +29,6 @@ Status may_attach(const Caller& caller, const TargetFacts& target);
 // Both of the above. kTargetGone when the process has ended.
 Status check_attach(const Caller& caller, const Process& process);
 
-// Inode of the process's user namespace.
-Result<uint64_t> user_namespace_of(pid_t pid);
 // What the process has permitted or effective.
 Result<uint64_t> capabilities_of(pid_t pid);
 

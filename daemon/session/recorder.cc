@@ -132,8 +132,8 @@ SelfUse Recorder::use() {
 
 bool Recorder::keep_within_limits() {
   const uint32_t stride = limit_->stride(use());
-  if (std::exchange(stride_, stride) != stride) {
-    collector_->set_stride(stride);
+  collector_->set_stride(stride);
+  if (stride > 1) {
     v1::Session& session = writer_->session();
     const double rate = session.config().rate_hz() / stride;
     if (session.lowest_rate_hz() == 0 || rate < session.lowest_rate_hz()) session.set_lowest_rate_hz(rate);

@@ -76,7 +76,6 @@ class Recorder {
   int64_t next_sync_ns_ = 0;
   std::unique_ptr<SessionWriter> writer_;
   std::optional<SelfLimit> limit_;
-  uint32_t stride_ = 1;  // of so many ticks one is recorded
   LiveTop events_;
   std::unique_ptr<Collector> collector_;
   std::unique_ptr<Sources> sources_;

@@ -89,13 +89,6 @@ pid_t Process::parent() const {
   return stat ? stat->parent : 0;
 }
 
-pid_t Process::namespace_pid() const {
-  const auto status = read_proc(pid_, "status");
-  // One for each namespace from ours down to its own.
-  const auto pids = status ? status_numbers(*status, "NSpid") : std::vector<uint64_t>();
-  return pids.empty() ? 0 : static_cast<pid_t>(pids.back());
-}
-
 Result<std::string> Process::cgroup() const {
   PYC_TRY(const std::string groups, read_proc(pid_, "cgroup"));
   // "HIERARCHY:CONTROLLERS:PATH"; the unified one is number 0.

@@ -39,7 +39,6 @@ class Process {
   bool alive() const;
 
   pid_t parent() const;                // 0: not known
-  pid_t namespace_pid() const;         // in its own pid namespace; 0: not known
   Result<std::string> cgroup() const;  // its path in the unified hierarchy
   Result<ProcessIds> ids() const;
   Result<std::vector<std::string>> command() const;
