@@ -22,17 +22,23 @@ uint64_t stat_field(const std::vector<std::string>& fields, size_t number) {
 
 }  // namespace
 
-ProcessFamily::Program ProcessFamily::program_of(pid_t pid) {
+std::optional<ProcessFamily::Placement> ProcessFamily::placement_of(pid_t pid) {
   const auto line = read_file(fmt::format("/proc/{}/stat", pid), kStatLimit);
-  struct stat executable;
   if (!line || line->rfind(") ") == line->npos) return {};
-  if (::stat(fmt::format("/proc/{}/exe", pid).c_str(), &executable) != 0) return {};
   const auto fields = split_terminated(line->substr(line->rfind(") ") + 2), ' ');
-  return {.device = executable.st_dev,
-          .inode = executable.st_ino,
-          .start_code = stat_field(fields, 26),
-          .start_stack = stat_field(fields, 28),
-          .arguments = stat_field(fields, 48)};
+  const Placement placement = {.start_code = stat_field(fields, 26), .arguments = stat_field(fields, 48)};
+  // The code is placed last: without it, an exec is under way.
+  if (placement.start_code == 0) return {};
+  return placement;
+}
+
+ProcessFamily::Program ProcessFamily::program_of(pid_t pid) {
+  const auto placement = placement_of(pid);
+  struct stat executable;
+  if (!placement || ::stat(fmt::format("/proc/{}/exe", pid).c_str(), &executable) != 0) return {};
+  // An exec in between would mix two programs.
+  if (placement_of(pid) != placement) return {};
+  return {.device = executable.st_dev, .inode = executable.st_ino, .placement = *placement};
 }
 
 void ProcessFamily::add(pid_t pid) { programs_.insert_or_assign(pid, program_of(pid)); }

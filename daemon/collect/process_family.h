@@ -7,6 +7,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "bpf/include/records.h"
@@ -29,15 +30,20 @@ class ProcessFamily {
   std::vector<FamilyEvent> look(bool children);
 
  private:
+  // Addresses that the kernel chooses at random when a program starts.
+  struct Placement {
+    uint64_t start_code = 0, arguments = 0;
+    bool operator==(const Placement&) const = default;
+  };
   // What a process runs: a fork has it in common with its parent, and an exec changes it.
   struct Program {
-    uint64_t device = 0, inode = 0;            // of the executable
-    uint64_t start_code = 0, start_stack = 0;  // which the kernel places at random
-    uint64_t arguments = 0;
+    uint64_t device = 0, inode = 0;  // of the executable
+    Placement placement;
     bool operator==(const Program&) const = default;
-    explicit operator bool() const { return start_stack != 0; }
+    explicit operator bool() const { return placement.start_code != 0; }
   };
-  // Empty: not known, or it has ended.
+  // Nothing: not known, about to change, or it has ended.
+  static std::optional<Placement> placement_of(pid_t pid);
   static Program program_of(pid_t pid);
   void find_children(std::vector<FamilyEvent>& events);
 
