@@ -119,14 +119,14 @@ void Recorder::describe(const Process& process, const PythonRuntime* python) {
 }
 
 const v1::Session& Recorder::session() {
-  const int64_t sources_cpu_ns = sources_ ? sources_->cpu_ns() : 0;
-  writer_->session().set_recorder_cpu_ns(thread_cpu_ns() - cpu_before_ns_ + sources_cpu_ns);
+  const int64_t others_ns = writer_->cpu_ns() + (sources_ ? sources_->cpu_ns() : 0);
+  writer_->session().set_recorder_cpu_ns(thread_cpu_ns() - cpu_before_ns_ + others_ns);
   return writer_->session();
 }
 
 SelfUse Recorder::use() {
   return {.time_ns = monotonic_ns(),
-          .cpu_ns = thread_cpu_ns() - collector_->naming_cpu_ns(),
+          .cpu_ns = thread_cpu_ns() + writer_->cpu_ns() - collector_->naming_cpu_ns(),
           .memory_bytes = resident_bytes(::getpid())};
 }
 
@@ -143,30 +143,34 @@ bool Recorder::keep_within_limits() {
 
 Status Recorder::sync() {
   session();
-  const Status stored = writer_->sync();
+  if (writer_->settled()) PYC_CHECK(sources_->store(*writer_));
+  const Status stored = writer_->sync_soon();
   // The writer has counted what a full disk could not take; there may be room again later.
   if (!stored && stored.error().code == ErrorCode::kNoSpace) return {};
   return stored;
 }
 
+Status Recorder::store_first_sample() {
+  if (writer_->session().first_sample_ns() >= 0 || events_.samples() == 0 || !writer_->settled()) return {};
+  // As soon as possible: from then on a kill leaves something to look at.
+  if (!std::exchange(is_first_sample_on_its_way_, true)) return sync();
+  writer_->session().set_first_sample_ns(monotonic_ns() - requested_ns_);
+  return {};
+}
+
 milliseconds Recorder::next_pause() const {
-  if (events_.samples() == 0) return kPauseBeforeFirst;
+  if (writer_->session().first_sample_ns() < 0) return kPauseBeforeFirst;
   if (duration_.count() == 0) return pause_;
   const auto left = duration_ - std::chrono::nanoseconds(monotonic_ns() - start_ns_);
   return std::clamp(std::chrono::ceil<milliseconds>(left), milliseconds(0), pause_);
 }
 
 Result<std::optional<std::string_view>> Recorder::step() {
-  const bool had_samples = events_.samples() != 0;
   PYC_CHECK(collector_->drain(events_, next_pause()));
   const int64_t now = monotonic_ns();
   writer_->set_duration(now - start_ns_);
-  if (!had_samples && events_.samples() != 0) {
-    // As soon as possible: from now on a kill leaves something to look at.
-    PYC_CHECK(sync());
-    writer_->session().set_first_sample_ns(monotonic_ns() - requested_ns_);
-  }
-  PYC_CHECK(sources_->pump(*writer_));
+  PYC_CHECK(store_first_sample());
+  sources_->ask_for_new_files(writer_->symbols());
   if (!collector_->alive()) return kTargetExited;
   if (now >= next_sync_ns_) {
     next_sync_ns_ = now + kSyncNs;

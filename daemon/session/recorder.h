@@ -1,5 +1,5 @@
-// One recording, step by step: target → collector → session. No threads of its own but the one that reads sources; one
-// owner thread. recording.h runs it and shares what it sees.
+// One recording, step by step: target → collector → session. No threads of its own but those that read sources
+// and that write to the disk; one owner thread. recording.h runs it and shares what it sees.
 #pragma once
 
 #include <chrono>
@@ -59,6 +59,7 @@ class Recorder {
   // The target runs another program from now on.
   void describe(const Process& process, const PythonRuntime* python);
   Status sync();
+  Status store_first_sample();
   SelfUse use();
   // False when even the lowest rate takes too much.
   bool keep_within_limits();
@@ -74,6 +75,7 @@ class Recorder {
   const std::chrono::nanoseconds duration_;  // 0: no end
   const std::chrono::milliseconds pause_;    // between two drains
   int64_t next_sync_ns_ = 0;
+  bool is_first_sample_on_its_way_ = false;
   std::unique_ptr<SessionWriter> writer_;
   std::optional<SelfLimit> limit_;
   LiveTop events_;

@@ -10,7 +10,7 @@
 namespace pycroscope {
 namespace {
 
-constexpr size_t kPumpBytes = 1 << 20;
+constexpr size_t kBytesAtOnce = 2 << 20;
 // The reader waits while this much has been read and not been stored.
 constexpr size_t kAheadBytes = 16 << 20;
 
@@ -84,10 +84,7 @@ Status Sources::store_found(SessionWriter& writer, size_t at_most_bytes) {
   return {};
 }
 
-Status Sources::pump(SessionWriter& writer) {
-  ask_for_new_files(writer.symbols());
-  return store_found(writer, kPumpBytes);
-}
+Status Sources::store(SessionWriter& writer) { return store_found(writer, kBytesAtOnce); }
 
 Status Sources::finish(SessionWriter& writer, std::chrono::milliseconds patience) {
   ask_for_new_files(writer.symbols());

@@ -29,9 +29,10 @@ class Sources {
   Sources(const Sources&) = delete;
   Sources& operator=(const Sources&) = delete;
 
-  // Asks for the files that are new among the writer's symbols, stores what has been read: about 1 MiB at most, so that
-  // it does not take long. Files that cannot be read are left out.
-  Status pump(SessionWriter& writer);
+  // Asks for the files that are new among the symbols. Those that cannot be read are left out.
+  void ask_for_new_files(const Symbols& symbols);
+  // Hands over what has been read: some MiB at most, so that it does not take long.
+  Status store(SessionWriter& writer);
   // Waits at most `patience` until all files are stored.
   Status finish(SessionWriter& writer, std::chrono::milliseconds patience);
   // CPU time of the reading thread.
@@ -57,7 +58,6 @@ class Sources {
     bool ended = false;
   };
 
-  void ask_for_new_files(const Symbols& symbols);
   Status store_found(SessionWriter& writer, size_t at_most_bytes);
   static void read_files(const Process& process, const Caller& caller, Shared& shared);
 

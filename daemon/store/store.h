@@ -38,11 +38,18 @@ class SessionWriter : public EventSink {
   virtual v1::Session& session() = 0;
   // Session time now, nanoseconds: what session.duration_ns becomes.
   virtual void set_duration(int64_t duration_ns) = 0;
-  // Stores a source file once; returns its SHA-256.
+  // CPU time of the threads that write.
+  virtual int64_t cpu_ns() const = 0;
+  // Keeps a source file, once; returns its SHA-256. It is stored with the next sync, or left out when there is no room.
   virtual Result<std::string> add_source(FileId file, std::string_view content) = 0;
-  // Makes everything so far readable by others and safe against kill -9, and session.pb current. Called at least each
-  // second. On a full disk: returns kNoSpace, counts what was dropped as lost (disk_full), stays usable.
+  // Makes everything so far readable by others and safe against kill -9, and session.pb current. On a full disk:
+  // returns kNoSpace, counts what was dropped as lost (disk_full), stays usable.
   virtual Status sync() = 0;
+  // Begins a sync, and does not wait for the disk: while it is busy with the one before, what has come since waits for
+  // the next call. Called at least each second. Returns how the last one went that has ended since the last call.
+  virtual Status sync_soon() = 0;
+  // Whether no sync is under way.
+  virtual bool settled() = 0;
   // Last sync; state becomes `state`, the lock is released.
   virtual Status finish(v1::SessionState state) = 0;
 };

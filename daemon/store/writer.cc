@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <future>
+#include <numeric>
+#include <span>
 #include <unordered_set>
+#include <utility>
 
 #include "analysis/model/loss.h"
-#include "daemon/store/block_codec.h"
 #include "daemon/store/keys.h"
+#include "daemon/store/session_write.h"
 #include "daemon/store/symbol_codec.h"
 #include "daemon/store/zstd_codec.h"
 
@@ -28,21 +32,25 @@ constexpr int kSourceLevel = 6;
 class Writer : public SessionWriter {
  public:
   Writer(v1::Session session, SessionDir directory, std::unique_ptr<DatabaseWriter> database, const StoreUser& owner)
-      : session_(std::move(session)), directory_(std::move(directory)), database_(std::move(database)), owner_(owner) {}
+      : session_(std::move(session)), owner_(owner), directory_(std::move(directory)), database_(std::move(database)) {}
 
   Symbols& symbols() override { return symbols_; }
   v1::Session& session() override {
-    refresh_session(loss_);
+    set_counts(session_, loss_);
+    session_.set_duration_ns(duration_ns_);
     return session_;
   }
   void set_duration(int64_t duration_ns) override { duration_ns_ = duration_ns; }
+  int64_t cpu_ns() const override { return cpu_ns_; }
 
   void add(const Sample& sample) override {
     if (open_.size() == 0) opened_at_ = Clock::now();
     open_.push_back(sample);
     loss_.set_recorded(loss_.recorded() + 1);
     if (sample.truncated) loss_.set_truncated(loss_.truncated() + 1);
-    if (open_.size() == kMaxBlockSamples) static_cast<void>(cut_block(false));  // a failure is counted as loss
+    if (open_.size() < kMaxBlockSamples) return;
+    end_write();
+    begin_write(true, false);
   }
 
   void add_loss(v1::LossReason reason, uint64_t count) override { pycroscope::add_loss(loss_, reason, count); }
@@ -52,32 +60,48 @@ class Writer : public SessionWriter {
       return fail(ErrorCode::kInvalid, fmt::format("source file {} is too large to be kept with the session",
                                                    symbols_.string(symbols_.file(file).path)));
     std::string hash = sha256(content);
-    std::vector<KeyValue> entries;
-    if (!contents_.contains(hash)) entries.push_back(sealed(content_key(hash), zstd_compress(content, kSourceLevel)));
-    entries.push_back(sealed(numbered_key(KeyKind::kFileSource, index(file)), hash));
-    PYC_CHECK(database_->write(entries, false));
-    contents_.insert(hash);
+    if (contents_.insert(hash).second) {
+      sources_.push_back(sealed_entry(content_key(hash), zstd_compress(content, kSourceLevel)));
+      new_contents_.push_back(hash);
+    }
+    sources_.push_back(sealed_entry(numbered_key(KeyKind::kFileSource, index(file)), hash));
     return hash;
   }
 
-  Status sync() override {
+  bool settled() override {
+    const bool under_way =
+        pending_ && pending_->outcome.wait_for(Clock::duration::zero()) == std::future_status::timeout;
+    if (!under_way) end_write();
+    return !under_way;
+  }
+
+  Status sync_soon() override {
+    if (!settled()) return {};
     // What the kernel has survives a kill of this process; the disk is waited for at most once a second.
     const bool durable = Clock::now() - durable_at_ >= kDurableInterval;
     if (durable) durable_at_ = Clock::now();
-    Status stored = open_is_due() ? cut_block(durable) : write_block(Effort::kQuick, durable);
-    session_.set_bytes(directory_.bytes());
-    Status described = directory_.write_meta(stored_session(), false);
-    return stored ? described : stored;
+    begin_write(open_is_due(), durable);
+    return std::exchange(last_, {});
+  }
+
+  Status sync() override {
+    end_write();
+    static_cast<void>(sync_soon());  // how those before went
+    end_write();
+    return std::exchange(last_, {});
   }
 
   Status finish(v1::SessionState state) override {
-    Status stored = cut_block(true);
+    end_write();
+    begin_write(true, true);
+    end_write();
+    Status stored = std::move(last_);
     if (stored) stored = database_->close();
     database_.reset();
     directory_.drop_reserve();
-    session_.set_state(state);
+    session().set_state(state);
     session_.set_bytes(directory_.bytes());
-    Status described = directory_.write_meta(stored_session(), true);
+    Status described = directory_.write_meta(session_, true);
     Status given = directory_.give_database(owner_.uid, owner_.gid);
     directory_.unlock();
     if (stored) stored = described;
@@ -85,10 +109,26 @@ class Writer : public SessionWriter {
   }
 
  private:
-  static KeyValue sealed(std::string key, std::string_view value) {
-    std::string stored = seal(key, value);
-    return {std::move(key), std::move(stored)};
-  }
+  struct Unstored {
+    uint64_t samples = 0, truncated = 0;
+    void subtract_from(v1::Loss& loss) const {
+      loss.set_recorded(loss.recorded() - samples);
+      loss.set_truncated(loss.truncated() - truncated);
+    }
+  };
+
+  // A write that is under way.
+  struct Pending {
+    std::future<SessionWritten> outcome = {};
+    bool ends_block;
+    bool is_block_stored;  // an older version of it, by a write before
+    // Afterwards, if it works:
+    size_t stored_samples;                       // of the open block
+    std::optional<SymbolsWritten> symbols = {};  // nothing: as before
+    // If it fails:
+    Unstored unstored;
+    std::vector<std::string> contents;
+  };
 
   bool open_is_due() const {
     if (open_.size() == 0) return false;
@@ -96,78 +136,94 @@ class Writer : public SessionWriter {
     return age >= kMaxAge || (age >= kWorthwhileAge && open_.size() >= kWorthwhileSamples);
   }
 
-  // Stores the open block and the symbols that it may need. On failure the database is as before.
-  Status write_block(Effort effort, bool sync) {
-    std::vector<KeyValue> entries;
-    std::optional<std::string> delta = symbols_written_.delta(symbols_);
-    if (delta) entries.push_back(sealed(numbered_key(KeyKind::kSymbols, next_delta_), *delta));
-    if (open_.size() > stored_samples_ || effort == Effort::kThorough) {
-      entries.push_back(sealed(numbered_key(KeyKind::kSummary, next_block_), encode_summary(summarize(open_))));
-      entries.push_back(sealed(numbered_key(KeyKind::kBlock, next_block_), encode_block(open_, effort)));
+  // What of the open block is nowhere but in memory.
+  Unstored unstored() const {
+    const auto truncated = std::span(open_.truncated).subspan(stored_samples_);
+    return {.samples = truncated.size(), .truncated = std::reduce(truncated.begin(), truncated.end(), uint64_t{0})};
+  }
+
+  // Begins to store the open block, the symbols that it may need, and the sources. `ends_block`: what of the block
+  // cannot be stored is lost, but for an older version of it that is stored already. Nothing may be under way.
+  void begin_write(bool ends_block, bool durable) {
+    ends_block = ends_block && open_.size() != 0;
+    Pending pending{.ends_block = ends_block,
+                    .is_block_stored = stored_samples_ > 0,
+                    .stored_samples = ends_block ? 0 : open_.size(),
+                    .unstored = unstored(),
+                    .contents = std::exchange(new_contents_, {})};
+    SessionWrite write{.block = next_block_,
+                       .effort = ends_block ? Effort::kThorough : Effort::kQuick,
+                       .sources = std::exchange(sources_, {}),
+                       .durable = durable,
+                       .session = session(),
+                       .if_stored = loss_,
+                       .if_failed = loss_};
+    pending.unstored.subtract_from(write.if_failed);
+    if (ends_block) pycroscope::add_loss(write.if_failed, v1::LOSS_REASON_DISK_FULL, pending.unstored.samples);
+    if (auto delta = symbols_written_.delta(symbols_)) {
+      write.symbols = sealed_entry(numbered_key(KeyKind::kSymbols, next_delta_), *delta);
+      pending.symbols.emplace(symbols_written_).advance(symbols_);
     }
-    PYC_CHECK(database_->write(entries, sync));
-    stored_samples_ = open_.size();
-    if (delta) {
-      symbols_written_.advance(symbols_);
-      ++next_delta_;
+    if (ends_block) {
+      write.samples = std::exchange(open_, {});
+      stored_samples_ = 0;
+    } else if (pending.unstored.samples != 0) {
+      write.samples = open_;
     }
-    return {};
+    // Where there can be no thread more, whoever waits for the outcome does the work.
+    pending.outcome = std::async(
+        std::launch::async | std::launch::deferred,
+        [this](SessionWrite&& w) { return write_session(std::move(w), *database_, directory_); }, std::move(write));
+    pending_ = std::move(pending);
   }
 
-  // Ends the open block. What of it could not be stored is lost; an older version of it, stored by a sync, stays.
-  Status cut_block(bool sync) {
-    if (open_.size() == 0) return write_block(Effort::kQuick, sync);
-    Status stored = write_block(Effort::kThorough, sync);
-    if (!stored) drop_unstored();
-    if (stored_samples_ > 0) ++next_block_;
-    open_.clear();
-    stored_samples_ = 0;
-    return stored;
-  }
-
-  void drop_unstored() {
-    uint64_t lost = open_.size() - stored_samples_;
-    subtract_unstored(loss_);
-    pycroscope::add_loss(loss_, v1::LOSS_REASON_DISK_FULL, lost);
-  }
-
-  void subtract_unstored(v1::Loss& loss) const {
-    loss.set_recorded(loss.recorded() - (open_.size() - stored_samples_));
-    for (size_t i = stored_samples_; i < open_.size(); ++i) loss.set_truncated(loss.truncated() - open_.truncated[i]);
-  }
-
-  void refresh_session(const v1::Loss& loss) {
-    session_.set_events(loss.recorded());
-    session_.set_samples(loss.recorded());
-    session_.set_duration_ns(duration_ns_);
-    *session_.mutable_loss() = loss;
-  }
-
-  // As it is on the disk: without samples that a full disk keeps in memory.
-  const v1::Session& stored_session() {
-    v1::Loss stored = loss_;
-    subtract_unstored(stored);
-    refresh_session(stored);
-    return session_;
+  // Waits for the write that is under way.
+  void end_write() {
+    if (!pending_) return;
+    Pending ended = *std::exchange(pending_, std::nullopt);
+    const SessionWritten written = ended.outcome.get();
+    cpu_ns_ += written.cpu_ns;
+    session_.set_bytes(written.bytes);
+    last_ = written.status();
+    if (!written.sources)
+      for (const std::string& hash : ended.contents) contents_.erase(hash);
+    if (ended.ends_block && (written.samples || ended.is_block_stored)) ++next_block_;
+    if (written.samples) {
+      if (!ended.ends_block) stored_samples_ = ended.stored_samples;
+      if (ended.symbols) {
+        symbols_written_ = *std::move(ended.symbols);
+        ++next_delta_;
+      }
+    } else if (ended.ends_block) {
+      ended.unstored.subtract_from(loss_);
+      pycroscope::add_loss(loss_, v1::LOSS_REASON_DISK_FULL, ended.unstored.samples);
+    }
   }
 
   v1::Session session_;
   v1::Loss loss_;
   int64_t duration_ns_ = 0;
-  SessionDir directory_;  // outlives the database, whose path goes through it
-  std::unique_ptr<DatabaseWriter> database_;
+  int64_t cpu_ns_ = 0;
   StoreUser owner_;
 
   Symbols symbols_;
   SymbolsWritten symbols_written_;
   uint32_t next_delta_ = 0;
-  std::unordered_set<std::string> contents_;
+  std::vector<KeyValue> sources_;             // for the next write
+  std::vector<std::string> new_contents_;     // among them, hashes
+  std::unordered_set<std::string> contents_;  // hashes of all contents so far
 
-  SampleColumns open_;         // block `next_block_`
-  size_t stored_samples_ = 0;  // of open_, by the last sync that worked
+  SampleColumns open_;         // block `next_block_`, or the one after it while that one is being stored
+  size_t stored_samples_ = 0;  // of open_, by the last write that worked
   uint32_t next_block_ = 0;
   Clock::time_point opened_at_;
   Clock::time_point durable_at_ = Clock::now();
+
+  // What a write uses in its thread.
+  SessionDir directory_;  // outlives the database, whose path goes through it
+  std::unique_ptr<DatabaseWriter> database_;
+  Status last_;                     // how the last write went, until somebody is told
+  std::optional<Pending> pending_;  // outlived by all that it uses
 };
 
 }  // namespace

@@ -40,7 +40,10 @@ def test_alternating_call_chains_never_mix(interpreter, program, sampler):
     # Reads from outside see a target that moves: what changes between them is discarded.
     may_be_wrong, may_be_lost = {"ebpf": (0, 0.01), "reads": (1, 0.95)}[sampler]
     assert count <= may_be_wrong, wrong
-    assert loss["lost"] <= may_be_lost * (loss["recorded"] + loss["lost"]), loss
+    # A busy machine's timers come late, whoever has set them.
+    late = loss["lost: late_tick"]
+    assert loss["lost"] - late <= may_be_lost * (loss["recorded"] + loss["lost"]), loss
+    assert late <= 0.2 * loss["recorded"], loss
     leaves = {stack[-1].function for stack in stacks}
     assert leaves >= {"leaf_a", "leaf_b", "middle_a", "middle_b", "outer_a", "outer_b", "main"}
 

@@ -1,0 +1,51 @@
+// One write to a session: what it consists of and how it went. It may take as long as the disk likes, so it is done in a
+// thread of its own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/model/events.h"
+#include "analysis/model/result.h"
+#include "daemon/store/block_codec.h"
+#include "daemon/store/database.h"
+#include "daemon/store/session_dir.h"
+#include "pycroscope/v1/session.pb.h"
+
+namespace pycroscope {
+
+struct SessionWrite {
+  std::optional<KeyValue> symbols = {};
+  // Samples of block `block`, all that it has so far; none: the block is stored already as it is.
+  SampleColumns samples = {};
+  uint32_t block = 0;
+  Effort effort = Effort::kQuick;
+  std::vector<KeyValue> sources;
+  bool durable = false;  // on the disk when it is over
+  // session.pb, but for counts, losses and bytes: these depend on how it goes.
+  v1::Session session;
+  v1::Loss if_stored, if_failed;
+};
+
+struct SessionWritten {
+  Status samples;  // with the symbols: all of them or none
+  Status sources;  // all of them or none; none when the samples could not be stored
+  Status session;
+  uint64_t bytes = 0;  // of the session
+  int64_t cpu_ns = 0;  // of this thread
+
+  // Why something is missing. Without a source a session is still whole.
+  Status status() const { return samples ? session : samples; }
+};
+
+// `value` under `key`, with its checksum.
+KeyValue sealed_entry(std::string key, std::string_view value);
+
+SessionWritten write_session(SessionWrite write, DatabaseWriter& database, SessionDir& directory);
+
+// The counts and losses of a session that has these.
+void set_counts(v1::Session& session, const v1::Loss& loss);
+
+}  // namespace pycroscope
