@@ -12,8 +12,10 @@ std::vector<KeyValue> entries_of(const SessionWrite& write) {
   std::vector<KeyValue> entries;
   if (write.symbols) entries.push_back(*write.symbols);
   if (write.samples.size() == 0) return entries;
-  entries.push_back(sealed_entry(numbered_key(KeyKind::kSummary, write.block), encode_summary(summarize(write.samples))));
-  entries.push_back(sealed_entry(numbered_key(KeyKind::kBlock, write.block), encode_block(write.samples, write.effort)));
+  entries.push_back(
+      sealed_entry(numbered_key(KeyKind::kSummary, write.block), encode_summary(summarize(write.samples))));
+  entries.push_back(
+      sealed_entry(numbered_key(KeyKind::kBlock, write.block), encode_block(write.samples, write.effort)));
   return entries;
 }
 

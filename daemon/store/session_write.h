@@ -1,5 +1,5 @@
-// One write to a session: what it consists of and how it went. It may take as long as the disk likes, so it is done in a
-// thread of its own.
+// One write to a session: what it consists of and how it went. It may take as long as the disk likes, so it is done in
+// a thread of its own.
 #pragma once
 
 #include <cstdint>

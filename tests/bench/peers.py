@@ -59,6 +59,8 @@ class Profiler:
                 "-p",
                 str(pid),
             ]
+        if self is BARE_TIMER:
+            return [sys.executable, str(Path(__file__).parent / "bare_timer.py"), str(pid), str(rate)]
         return ours(folder).command("attach", "-p", pid, "-r", rate, "-q", *self.options)
 
     def dump(self, pid: int, folder: Path) -> list[str]:
@@ -71,9 +73,11 @@ class Profiler:
     @contextlib.contextmanager
     def recording(self, pid: int, rate: int, folder: Path) -> Iterator[subprocess.Popen]:
         """The profiler while it records."""
-        says_ready = self.name == "pycroscope"
+        says_ready = self.name == "pycroscope" or self is BARE_TIMER
         read_end, write_end = os.pipe()
-        command = self.record(pid, rate, folder) + (["--ready-fd", str(write_end)] if says_ready else [])
+        command = self.record(pid, rate, folder)
+        if says_ready:
+            command += [str(write_end)] if self is BARE_TIMER else ["--ready-fd", str(write_end)]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[write_end]
         )
@@ -97,6 +101,7 @@ class Profiler:
 
 OURS = Profiler("pycroscope")
 PEERS = [Profiler("py-spy"), Profiler("austin")]
+BARE_TIMER = Profiler("a bare timer")
 
 
 def ours(folder: Path) -> Program:

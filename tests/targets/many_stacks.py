@@ -1,6 +1,12 @@
-"""Walks 500 distinct stacks in a random but repeatable order: the target of the bytes-per-sample bench."""
+"""Walks 500 distinct stacks: the target of the bytes-per-sample bench.
+
+usage: many_stacks.py [phases|random]     `random` (the default): any of them each time, which no program does. `phases`: as
+programs do, some much more often than others, out of a few dozens that change every few seconds. Both are repeatable.
+"""
 
 import random
+import sys
+import time
 
 
 def crunch(n):
@@ -22,8 +28,24 @@ def make_chain(number):
     return scope[f"chain_{number}_0"]
 
 
-chains = [make_chain(number) for number in range(500)]
-rng = random.Random(1)
-print("ready", flush=True)
-while True:
-    rng.choice(chains)(10_000)
+def pick_random(chains, rng):
+    while True:
+        yield rng.choice(chains)
+
+
+def pick_in_phases(chains, rng):
+    zipf = [1 / rank for rank in range(1, len(chains) + 1)]
+    while True:
+        hot = rng.choices(chains, zipf, k=60)
+        ends = time.monotonic() + 3
+        while time.monotonic() < ends:
+            chain = hot[min(int(rng.expovariate(0.08)), len(hot) - 1)]
+            yield from [chain] * rng.randrange(1, 8)
+
+
+if __name__ == "__main__":
+    pick = {"random": pick_random, "phases": pick_in_phases}[(sys.argv[1:] or ["random"])[0]]
+    made = [make_chain(number) for number in range(500)]
+    print("ready", flush=True)
+    for call in pick(made, random.Random(1)):
+        call(10_000)

@@ -41,7 +41,8 @@ class SlowDiskTest : public StoreTest {
   }
 
   void record(size_t count) {
-    for (size_t i = 0; i < count; ++i) samples_.push_back(program_->next()), writer_->add(samples_.at(samples_.size() - 1));
+    for (size_t i = 0; i < count; ++i)
+      samples_.push_back(program_->next()), writer_->add(samples_.at(samples_.size() - 1));
   }
 
   v1::Session session_;
