@@ -23,6 +23,12 @@ Result<v1::View> top_view(const Connection& connection, const v1::Session& sessi
   return connection.call(&Connection::Api::GetView, request);
 }
 
+// What the session's samples count: waiting too, time on a CPU, or neither.
+const char* total_key(const v1::Knows& knows) {
+  if (knows.wall()) return "total_ns";
+  return knows.cpu() ? "total_cpu_ns" : "samples";
+}
+
 }  // namespace
 
 std::vector<std::string_view> view_names() {
@@ -41,9 +47,10 @@ std::string why_empty(const v1::Session& session) {
 
 Result<std::string> short_report(const Connection& connection, const v1::Session& session) {
   std::string result = session_line(session) + "\n";
-  PYC_TRY(const v1::View by_self, top_view(connection, session, v1::VIEW_KIND_FUNCTIONS, "self_cpu_ns"));
+  PYC_TRY(const v1::View by_self, top_view(connection, session, v1::VIEW_KIND_FUNCTIONS, ""));
   if (by_self.functions().function().empty()) return result + why_empty(session) + "\n";
-  PYC_TRY(const v1::View by_total, top_view(connection, session, v1::VIEW_KIND_FUNCTIONS, "total_cpu_ns"));
+  const char* total = total_key(by_self.header().knows());
+  PYC_TRY(const v1::View by_total, top_view(connection, session, v1::VIEW_KIND_FUNCTIONS, total));
   PYC_TRY(const v1::View threads, top_view(connection, session, v1::VIEW_KIND_THREADS, ""));
   const size_t width = terminal_width();
   result += "\nMost time in the function itself:\n" + view_text(by_self, width);

@@ -137,6 +137,18 @@ def test_short_report_and_next_command_after_recording(debian, program):
     assert "pycroscoped report" in result.stdout + result.stderr
 
 
+def test_short_report_has_the_most_first_in_each_mode(debian, program):
+    with target(debian, "waiting.py", "contended") as waiting:
+        for mode in ("cpu", "wall", "gil"):
+            result = program.run("attach", "-p", waiting.pid, "-d", "1", "-r", 500, "--mode", mode)
+            tables = re.findall(r"^Most time .*:\n(.*\n)((?:.+\n)+)", result.stdout, re.MULTILINE)
+            assert len(tables) == 2, result.stdout
+            for number, (header, rows) in enumerate(tables):
+                column = header.split().index("TOTAL" if number else "SELF")
+                shares = [float(row.split("%")[column].strip(" <")) for row in rows.splitlines()]
+                assert shares == sorted(shares, reverse=True) and shares[0] > 0, (mode, result.stdout)
+
+
 class Terminal:
     """A program on a pseudo-terminal of 30 lines."""
 
