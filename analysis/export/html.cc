@@ -1,4 +1,6 @@
 // One page that works offline: the flame graph and a table of functions, both searched and sorted in the browser.
+#include <fmt/format.h>
+
 #include <string>
 #include <vector>
 
@@ -130,7 +132,7 @@ class Page {
     if (column.key == "pid") return "several";
     std::string texts;
     if (const auto* labels = std::get_if<LabelTexts>(&value))
-      for (const auto& [key, label] : *labels) texts += (texts.empty() ? "" : ", ") + key + "=" + label;
+      for (const auto& [key, label] : *labels) texts += fmt::format("{}{}={}", texts.empty() ? "" : ", ", key, label);
     return texts;
   }
 
