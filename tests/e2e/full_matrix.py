@@ -7,7 +7,7 @@ import pytest
 from interpreters import Interpreter, is_there, wanted
 from program import collapsed, duration_ns, function_lines, python_frames, target
 from test_children import child_samples, record_children
-from test_core import assert_same, dump_core, make_gcore, waiting_dump
+from test_core import check_gcore
 from test_waiting import is_free_threaded
 
 FEATURES = {}
@@ -88,10 +88,7 @@ def no_ebpf(interpreter, program, folder):
 
 @feature
 def core_file(interpreter, program, folder):
-    with target(interpreter, "waiting_threads.py") as waiting:
-        live = waiting_dump(program, waiting.pid)
-        core = make_gcore(waiting.pid, folder)
-    assert_same(live, dump_core(program, core, interpreter, "--locals"))
+    check_gcore(interpreter, program, folder)
 
 
 def outcome(check, interpreter, program, folder) -> str:
@@ -114,5 +111,5 @@ def test_every_feature_on_every_interpreter(program, tmp_path, capsys):
     with capsys.disabled():
         print("\n" + "".join(f"{name:>13}" for name in ("", *FEATURES)))
         for name, cells in table.items():
-            print("".join(f"{cell:>13}" for cell in (name[-13:], *cells)))
+            print("".join(f"{cell:>13}" for cell in (name.removesuffix("/bin/python3")[-13:], *cells)))
     assert not any("FAILS" in cells for cells in table.values()), table

@@ -59,10 +59,10 @@ def make_gcore(pid, folder):
     return folder / f"gcore.{pid}", said.count("Memory read failed for corefile section, 1048576 bytes")
 
 
-def test_gcore_shows_what_the_live_process_did(interpreter, program, tmp_path):
+def check_gcore(interpreter, program, folder):
     with target(interpreter, "waiting_threads.py") as waiting:
         live = waiting_dump(program, waiting.pid)
-        core, lost_stacks = make_gcore(waiting.pid, tmp_path)
+        core, lost_stacks = make_gcore(waiting.pid, folder)
     result = run_dump_core(program, core, interpreter, "--locals")
     if lost_stacks == 0:
         assert result.stderr == ""
@@ -70,6 +70,10 @@ def test_gcore_shows_what_the_live_process_did(interpreter, program, tmp_path):
     else:
         assert f"lacks the native stacks of {lost_stacks} of 3 threads" in result.stderr
         assert_same_but_for_callers(live, json.loads(result.stdout))
+
+
+def test_gcore_shows_what_the_live_process_did(interpreter, program, tmp_path):
+    check_gcore(interpreter, program, tmp_path)
 
 
 @pytest.mark.skipif(
