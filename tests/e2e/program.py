@@ -114,11 +114,13 @@ class Program:
 
     def __init__(self, store: Path | None, *common: str, prefix: tuple[str, ...] = ()):
         self.store = store
-        self.common = common  # options added to every command, such as --socket
+        self.common = common  # options added to every command, such as --socket; before a `--`
         self.prefix = prefix  # what starts the program: strace, setpriv, ...
 
     def command(self, *arguments) -> list[str]:
-        return [*self.prefix, PROGRAM, *map(str, arguments), *self.common]
+        words = [*map(str, arguments)]
+        end = words.index("--") if "--" in words else len(words)
+        return [*self.prefix, PROGRAM, *words[:end], *self.common, *words[end:]]
 
     def environment(self) -> dict[str, str]:
         return environment(None if "--socket" in self.common else self.store)
