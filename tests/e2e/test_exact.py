@@ -37,8 +37,9 @@ def test_alternating_call_chains_never_mix(interpreter, program, sampler):
     wrong = {stack: why for stack in stacks if (why := impossible(stack, "alternate.py"))}
     count = sum(stacks[stack] for stack in wrong)
     print(f"{count} impossible of {sum(stacks.values())}", loss)
-    # Reads from outside see a target that moves: what changes between them is discarded.
-    may_be_wrong, may_be_lost = {"ebpf": (0, 0.01), "reads": (1, 0.95)}[sampler]
+    # Reads from outside see a target that moves: what changes between them is discarded, which of a target that does
+    # nothing but call and return is nearly all.
+    may_be_wrong, may_be_lost = {"ebpf": (0, 0.01), "reads": (1, 0.98)}[sampler]
     assert count <= may_be_wrong, wrong
     # A busy machine's timers come late, whoever has set them.
     late = loss["lost: late_tick"]
