@@ -6,7 +6,7 @@ import itertools
 import pytest
 from program import collapsed, impossible, python_frames, target
 
-SAMPLES = {"ebpf": 30_000, "reads": 2_000}  # full_long.py takes more
+SAMPLES = {"ebpf": 30_000, "reads": 1_000}  # full_long.py takes more
 RATES = {"ebpf": 10_000, "reads": 2_000}
 # On a busy machine the target needs longer for that much CPU time.
 pytestmark = pytest.mark.timeout(400)
@@ -39,7 +39,7 @@ def test_alternating_call_chains_never_mix(interpreter, program, sampler):
     print(f"{count} impossible of {sum(stacks.values())}", loss)
     # Reads from outside see a target that moves: what changes between them is discarded, which of a target that does
     # nothing but call and return is nearly all.
-    may_be_wrong, may_be_lost = {"ebpf": (0, 0.01), "reads": (1, 0.98)}[sampler]
+    may_be_wrong, may_be_lost = {"ebpf": (0, 0.01), "reads": (1, 0.99)}[sampler]
     assert count <= may_be_wrong, wrong
     # A busy machine's timers come late, whoever has set them.
     late = loss["lost: late_tick"]
