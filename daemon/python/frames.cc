@@ -10,8 +10,9 @@ namespace {
 
 constexpr size_t kMaxInterpreters = 4096;
 constexpr size_t kMaxThreads = 1 << 16;
-// Shims and frames that are not counted must not make a walk endless.
-constexpr size_t kMaxSteps = 1 << 24;
+constexpr size_t kMaxFramesOfAllThreads = 1 << 22;
+// Between two frames that count, where CPython has two at most.
+constexpr size_t kMaxShims = 64;
 constexpr uint64_t kMaxThreadState = 4096;  // those with a _PyCFrame have some hundred bytes
 constexpr size_t kMaxFrameSize = 256;       // of the fixed part, see debug_offsets.cc
 
@@ -80,8 +81,8 @@ Result<RemoteAddress> leaf_frame(const TargetMemory& memory, const pyc_layout& l
 Status walk_frames(const TargetMemory& memory, const pyc_layout& layout, size_t max_frames, PythonThread& thread) {
   PYC_TRY(RemoteAddress frame, leaf_frame(memory, layout, thread.tstate));
   FrameBytes bytes;
-  for (size_t steps = 0; frame; ++steps) {
-    if (steps == kMaxSteps) return endless("frames");
+  size_t shims = 0;
+  while (frame) {
     PYC_CHECK(bytes.read(memory, layout, frame));
     if (bytes.at<uint8_t>(layout.frame_owner) < layout.frame_owner_shim) {
       if (thread.frames.size() == max_frames) {
@@ -93,6 +94,9 @@ Status walk_frames(const TargetMemory& memory, const pyc_layout& layout, size_t 
       if (!code) return fail(ErrorCode::kMemory, "a frame without a code object");
       PYC_TRY(const int32_t offset, bytecode_offset(memory, layout, bytes, code));
       thread.frames.push_back({frame, code, offset});
+      shims = 0;
+    } else if (++shims > kMaxShims) {
+      return endless("frames");
     }
     const RemoteAddress previous = bytes.pointer(layout.frame_previous);
     if (previous == frame) return endless("frames");
@@ -129,6 +133,7 @@ Result<std::vector<PythonThread>> walk_threads(const TargetMemory& memory, const
   const pyc_layout& layout = python.layout;
   std::vector<PythonThread> threads;
   std::unordered_set<uint64_t> seen;
+  size_t frames_left = kMaxFramesOfAllThreads;
   PYC_TRY(RemoteAddress interpreter, memory.read_pointer(python.runtime + layout.runtime_interpreters_head));
   for (size_t interpreters = 0; interpreter; ++interpreters) {
     if (interpreters == kMaxInterpreters || !seen.insert(interpreter.address()).second) return endless("interpreters");
@@ -136,7 +141,8 @@ Result<std::vector<PythonThread>> walk_threads(const TargetMemory& memory, const
     PYC_TRY(RemoteAddress tstate, memory.read_pointer(interpreter + layout.interpreter_threads_head));
     while (tstate) {
       if (threads.size() == kMaxThreads || !seen.insert(tstate.address()).second) return endless("threads");
-      PYC_TRY(PythonThread thread, read_thread(memory, layout, tstate, id, max_frames));
+      PYC_TRY(PythonThread thread, read_thread(memory, layout, tstate, id, std::min(max_frames, frames_left)));
+      frames_left -= thread.frames.size();
       threads.push_back(std::move(thread));
       PYC_TRY(tstate, memory.read_pointer(tstate + layout.thread_next));
     }

@@ -149,5 +149,28 @@ TEST(ResolveLayout, FramesExecuteTheirThreadsOwnBytecode) {
   EXPECT_EQ(walk_threads(memory, python, 10)->front().frames[0].offset, 10);
 }
 
+TEST(ResolveLayout, AChainOfShimsWithoutAnEndIsCut) {
+  SparseMemory memory;
+  memory.put_debug_offsets(kFreeThreaded314);
+  PythonRuntime python;
+  python.runtime = kRuntime;
+  python.layout = *resolve_layout(memory, kRuntime, kVersion314);
+
+  const RemoteAddress interpreter(0x200000), thread(0x300000), frame(0x400000), shim(0x410000), other(0x420000);
+  memory.put(kRuntime + 808, interpreter.address());
+  memory.put(interpreter + 7344, thread.address());
+  memory.put(thread + 72, frame.address());
+  memory.put(frame, 0x500000 | 1);
+  memory.put(frame + 8, shim.address());
+  memory.put(shim + 78, 3, 1);  // FRAME_OWNED_BY_INTERPRETER
+  memory.put(shim + 8, other.address());
+  memory.put(other + 78, 3, 1);
+  memory.put(other + 8, shim.address());
+  const auto threads = walk_threads(memory, python, 10);
+  ASSERT_TRUE(threads) << threads.error().message;
+  EXPECT_EQ(threads->front().frames.size(), 1u);
+  EXPECT_TRUE(threads->front().truncated);
+}
+
 }  // namespace
 }  // namespace pycroscope
