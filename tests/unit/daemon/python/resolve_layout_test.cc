@@ -119,17 +119,24 @@ TEST(ResolveLayout, RefusesWhatMakesNoSense) {
   }
 }
 
-TEST(ResolveLayout, FramesExecuteTheirThreadsOwnBytecode) {
-  SparseMemory memory;
+// A free-threaded 3.14 with one thread, which executes `frame`.
+PythonRuntime one_thread(SparseMemory& memory, RemoteAddress frame) {
   memory.put_debug_offsets(kFreeThreaded314);
   PythonRuntime python;
   python.runtime = kRuntime;
   python.layout = *resolve_layout(memory, kRuntime, kVersion314);
-
-  const RemoteAddress interpreter(0x200000), thread(0x300000), frame(0x400000), shim(0x410000), code(0x500000);
+  const RemoteAddress interpreter(0x200000), thread(0x300000);
   memory.put(kRuntime + 808, interpreter.address());
   memory.put(interpreter + 7344, thread.address());
   memory.put(thread + 72, frame.address());
+  return python;
+}
+
+TEST(ResolveLayout, FramesExecuteTheirThreadsOwnBytecode) {
+  SparseMemory memory;
+  const RemoteAddress frame(0x400000);
+  const PythonRuntime python = one_thread(memory, frame);
+  const RemoteAddress shim(0x410000), code(0x500000);
   memory.put(frame, code.address() | 1);
   memory.put(frame + 8, shim.address());
   memory.put(frame + 56, 0x700000 + 6);  // instr_ptr
@@ -151,15 +158,9 @@ TEST(ResolveLayout, FramesExecuteTheirThreadsOwnBytecode) {
 
 TEST(ResolveLayout, AChainOfShimsWithoutAnEndIsCut) {
   SparseMemory memory;
-  memory.put_debug_offsets(kFreeThreaded314);
-  PythonRuntime python;
-  python.runtime = kRuntime;
-  python.layout = *resolve_layout(memory, kRuntime, kVersion314);
-
-  const RemoteAddress interpreter(0x200000), thread(0x300000), frame(0x400000), shim(0x410000), other(0x420000);
-  memory.put(kRuntime + 808, interpreter.address());
-  memory.put(interpreter + 7344, thread.address());
-  memory.put(thread + 72, frame.address());
+  const RemoteAddress frame(0x400000);
+  const PythonRuntime python = one_thread(memory, frame);
+  const RemoteAddress shim(0x410000), other(0x420000);
   memory.put(frame, 0x500000 | 1);
   memory.put(frame + 8, shim.address());
   memory.put(shim + 78, 3, 1);  // FRAME_OWNED_BY_INTERPRETER
