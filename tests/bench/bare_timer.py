@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Interrupts every thread of a process at a rate of its CPU time, and does nothing else: what any timer costs on this machine.
 
-usage: bare_timer.py PID RATE READY_FD     Writes a line to READY_FD once the timers run; ends when it is killed.
+usage: bare_timer.py PID RATE --ready-fd FD     Writes a line to FD once the timers run; ends when it is killed.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ def start(tid: int, rate: int) -> None:
 
 
 def main() -> None:
-    pid, rate, ready = map(int, sys.argv[1:])
+    pid, rate, ready = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[4])
     for tid in os.listdir(f"/proc/{pid}/task"):
         start(int(tid), rate)
     os.write(ready, b"ready\n")

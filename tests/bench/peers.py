@@ -75,9 +75,7 @@ class Profiler:
         """The profiler while it records."""
         says_ready = self.name == "pycroscope" or self is BARE_TIMER
         read_end, write_end = os.pipe()
-        command = self.record(pid, rate, folder)
-        if says_ready:
-            command += [str(write_end)] if self is BARE_TIMER else ["--ready-fd", str(write_end)]
+        command = self.record(pid, rate, folder) + (["--ready-fd", str(write_end)] if says_ready else [])
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[write_end]
         )
