@@ -111,9 +111,11 @@ class Writer : public SessionWriter {
  private:
   struct Unstored {
     uint64_t samples = 0, truncated = 0;
-    void subtract_from(v1::Loss& loss) const {
+    // They are not recorded: yet, or, where their block ends, ever.
+    void subtract_from(v1::Loss& loss, bool ends_block) const {
       loss.set_recorded(loss.recorded() - samples);
       loss.set_truncated(loss.truncated() - truncated);
+      if (ends_block) pycroscope::add_loss(loss, v1::LOSS_REASON_DISK_FULL, samples);
     }
   };
 
@@ -158,8 +160,7 @@ class Writer : public SessionWriter {
                        .session = session(),
                        .if_stored = loss_,
                        .if_failed = loss_};
-    pending.unstored.subtract_from(write.if_failed);
-    if (ends_block) pycroscope::add_loss(write.if_failed, v1::LOSS_REASON_DISK_FULL, pending.unstored.samples);
+    pending.unstored.subtract_from(write.if_failed, ends_block);
     if (auto delta = symbols_written_.delta(symbols_)) {
       write.symbols = sealed_entry(numbered_key(KeyKind::kSymbols, next_delta_), *delta);
       pending.symbols.emplace(symbols_written_).advance(symbols_);
@@ -195,8 +196,7 @@ class Writer : public SessionWriter {
         ++next_delta_;
       }
     } else if (ended.ends_block) {
-      ended.unstored.subtract_from(loss_);
-      pycroscope::add_loss(loss_, v1::LOSS_REASON_DISK_FULL, ended.unstored.samples);
+      ended.unstored.subtract_from(loss_, true);
     }
   }
 
