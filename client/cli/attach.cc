@@ -83,6 +83,12 @@ void announce(const AttachOptions& options, const v1::Session& session) {
   hint(fmt::format("ready {}\n", session.id()));
 }
 
+void take_snapshot(RecordingClient& recording) {
+  const Result<v1::Session> session = recording.snapshot();
+  if (session) return hint(fmt::format("snapshot {}\n", session->id()));
+  hint("warning: no snapshot: " + visible(session.error().message) + "\n");
+}
+
 Result<int> run_attach(const AttachOptions& options) {
   PYC_CHECK(require_pid(options.record.pid, "attach"));
   PYC_CHECK(check_ready_fd(options.ready_fd));
@@ -90,7 +96,7 @@ Result<int> run_attach(const AttachOptions& options) {
   if (!options.output.path.empty()) PYC_CHECK(OutputFile::check(options.output.path));
 
   RecordingClient recording;
-  const SignalWatch watch([&recording] { recording.interrupt(); });
+  const SignalWatch watch([&recording] { recording.interrupt(); }, [&recording] { take_snapshot(recording); });
   PYC_TRY(const Connection connection, Connection::open(options.service));
   v1::AttachRequest request = make_attach_request(options.record);
   request.mutable_config()->set_subprocesses(options.shape.subprocesses);
@@ -115,10 +121,7 @@ Result<int> run_attach(const AttachOptions& options) {
     return 128 + watch.received();
   }
   const v1::Session& session = outcome->session;
-  if (session.state() == v1::SESSION_STATE_FAILED) {
-    return fail(ErrorCode::kFailed, fmt::format("the recording ended early: {}; session {} holds what came before",
-                                                session.failure(), session.id()));
-  }
+  PYC_CHECK(check_ended_well(session));
   return options.output.path.empty() ? report_and_suggest(options, connection, session)
                                      : export_and_tell(options, connection, session, format, watch);
 }
@@ -132,15 +135,17 @@ void add_attach(CommandLine& line) {
                   "Samples what each thread executes, from outside: nothing is written to the process "
                   "and it is never stopped. Records until Ctrl-C, SIGTERM, --duration or the end of the "
                   "process, keeps a session, and prints where the time went; with -o the session is "
-                  "exported instead. A second Ctrl-C quits at once.",
+                  "exported instead. A second Ctrl-C quits at once. SIGUSR1 keeps what there is so far as a session of "
+                  "its own; the recording goes on.",
                   run_attach);
   command->group("Look at running programs");
   add_pid(*command, options->record.pid);
   add_record_options(*command, options->record);
-  command->add_option("--name", options->record.name, "A name for the session")->type_name("NAME");
+  add_keeping_options(*command, options->record);
   add_output_options(*command, options->output);
   add_shape_options(*command, options->shape);
   add_ready_fd(*command, options->ready_fd);
+  add_config(line, *command, true);
   add_quiet(*command, options->quiet);
   add_service_options(*command, options->service);
   command->footer(R"(Examples:

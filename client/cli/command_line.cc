@@ -3,10 +3,15 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <clocale>
+#include <filesystem>
+#include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "client/cli/config_file.h"
 #include "client/cli/help.h"
 #include "client/cli/suggest.h"
 #include "client/cli/terminal.h"
@@ -71,6 +76,36 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   return fmt::format("{} (see `{} --help`)", sentence, full_name(command));
 }
 
+// Complains of an error.
+int exit_code_of(const Result<int>& result) {
+  if (result) return *result;
+  complain(result.error().message);
+  return exit_code(result.error().code);
+}
+
+// The exit code when nothing is left to do. `file`: what options come from, for the sentence.
+std::optional<int> parse(CommandLine& line, const std::vector<std::string>& arguments, const std::string& file) {
+  try {
+    line.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    return exit_code_of(print_result(chosen_command(line.app).help()));
+  } catch (const CLI::CallForVersion& version) {
+    return exit_code_of(print_result(std::string(version.what()) + "\n"));
+  } catch (const CLI::ParseError& error) {
+    complain((file.empty() ? "" : visible(file) + ": ") + explain(line.app, error));
+    return kUsage;
+  }
+}
+
+std::optional<std::filesystem::path> config_file_of(const CommandLine& line) {
+  if (!line.config_file.empty()) return line.config_file;
+  const bool finds = std::ranges::find(line.finds_config, &chosen_command(line.app)) != line.finds_config.end();
+  std::error_code error;
+  const std::filesystem::path here = std::filesystem::current_path(error);
+  return finds && !error ? find_config_file(here) : std::nullopt;
+}
+
 }  // namespace
 
 CommandLine::CommandLine() {
@@ -87,24 +122,38 @@ CommandLine::CommandLine() {
   }
 }
 
+void add_config(CommandLine& line, CLI::App& app, bool finds) {
+  app.add_option(
+         "--config", line.config_file,
+         finds ? "Options from this file (default: pycroscope.yaml, or [tool.pycroscope] in pyproject.toml, found "
+                 "from here upwards); what is given here wins"
+               : "Options from this file, as lines `OPTION: VALUE`; what is given here wins")
+      ->type_name("FILE");
+  if (finds) line.finds_config.push_back(&app);
+}
+
 int run_command_line(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "");
   ::signal(SIGPIPE, SIG_IGN);  // a reader that goes away must not end a recording; see print()
-  CommandLine line;
-  try {
-    line.app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    line.action = [&line] { return print_result(chosen_command(line.app).help()); };
-  } catch (const CLI::CallForVersion& version) {
-    line.action = [text = std::string(version.what())] { return print_result(text + "\n"); };
-  } catch (const CLI::ParseError& error) {
-    complain(explain(line.app, error));
-    return kUsage;
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  auto line = std::make_unique<CommandLine>();
+  if (const auto code = parse(*line, arguments, "")) return *code;
+  const auto file = config_file_of(*line);
+  if (file) {
+    const CLI::App& command = chosen_command(line->app);
+    const auto added = arguments_of_file(*file, command);
+    if (!added) {
+      complain(added.error().message);
+      return kUsage;
+    }
+    // What stands in the file is parsed as if it had been typed behind the command's name.
+    std::vector<std::string> all = arguments;
+    const auto name = std::ranges::find(all, command.get_name());
+    all.insert(name == all.end() ? name : name + 1, added->begin(), added->end());
+    line = std::make_unique<CommandLine>();
+    if (const auto code = parse(*line, all, file->string())) return *code;
   }
-  const Result<int> result = line.action();
-  if (result) return *result;
-  complain(result.error().message);
-  return exit_code(result.error().code);
+  return exit_code_of(line->action());
 }
 
 }  // namespace pycroscope

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "analysis/model/result.h"
 
@@ -16,6 +17,8 @@ struct CommandLine {
   CLI::App app{"Shows where a running Python program spends its time, without touching it."};
   // What the chosen command does; its value is the exit code.
   std::function<Result<int>()> action;
+  std::string config_file;                    // --config
+  std::vector<const CLI::App*> finds_config;  // commands that look for a file without --config
 
   CommandLine();
 };
@@ -31,6 +34,9 @@ void add_run(CommandLine& line);
 void add_serve(CommandLine& line);
 void add_sessions(CommandLine& line);
 void add_top(CommandLine& line);
+
+// --config FILE: options that stand in a file. `finds`: without it the usual places are searched.
+void add_config(CommandLine& line, CLI::App& app, bool finds);
 
 // Both live as long as the command line.
 template <class Options>

@@ -75,6 +75,13 @@ void add_record_options(CLI::App& app, RecordOptions& options) {
             "The same for memory; when no rate is low enough the recording ends (default: 200MB)");
 }
 
+void add_keeping_options(CLI::App& app, RecordOptions& options) {
+  app.add_option("--name", options.name, "A name for the session")->type_name("NAME");
+  add_value(app, "--ring", options.ring, parse_duration, "TIME",
+            "Keep only the last so much of it, as 5m: a flight recorder");
+  app.add_option("--share", options.share, "A group of yours whose members may see the session")->type_name("GROUP");
+}
+
 void add_filter_options(CLI::App& app, FilterOptions& options) {
   add_value(app, "--from", options.from, parse_time, "TIME", "Leave out what came before, counted from the start");
   add_value(app, "--to", options.to, parse_duration, "TIME", "Leave out what came after, counted from the start");

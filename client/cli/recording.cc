@@ -1,5 +1,6 @@
 #include "client/cli/recording.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
 namespace pycroscope {
@@ -28,10 +29,29 @@ v1::AttachRequest make_attach_request(const RecordOptions& options) {
   request.mutable_config()->set_rate_hz(options.rate_hz);
   request.mutable_config()->set_max_cpu_percent(options.max_cpu_percent);
   request.mutable_config()->set_max_memory_bytes(options.max_memory_bytes);
+  request.set_share(options.share);
+  if (options.ring) *request.mutable_config()->mutable_ring() = TimeUtil::NanosecondsToDuration(options.ring->count());
   if (options.duration) {
     *request.mutable_config()->mutable_duration() = TimeUtil::NanosecondsToDuration(options.duration->count());
   }
   return request;
+}
+
+Status check_ended_well(const v1::Session& session) {
+  std::string why = session.failure();
+  if (session.state() == v1::SESSION_STATE_INTERRUPTED) why = session.end_reason();
+  if (session.end_reason() == "quota") why = "your sessions take all the room that the service keeps for them";
+  if (why.empty()) return {};
+  return fail(ErrorCode::kFailed,
+              fmt::format("the recording ended early: {}; session {} holds what came before", why, session.id()));
+}
+
+Result<v1::Session> RecordingClient::snapshot() {
+  const std::lock_guard lock(mutex_);  // run() must not return with it under way
+  if (live_session_.empty() || connection_ == nullptr) return fail(ErrorCode::kFailed, "the recording is not live");
+  v1::SnapshotSessionRequest request;
+  request.set_session(live_session_);
+  return connection_->call(&Connection::Api::SnapshotSession, request);
 }
 
 bool RecordingClient::begin(const Connection& connection, grpc::ClientContext& context) {

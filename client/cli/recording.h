@@ -14,6 +14,9 @@ namespace pycroscope {
 
 v1::AttachRequest make_attach_request(const RecordOptions& options);
 
+// kFailed when something but its user or its target has ended it.
+Status check_ended_well(const v1::Session& session);
+
 // One recording. run() belongs to one thread; interrupt() may be called from any.
 class RecordingClient {
  public:
@@ -28,6 +31,9 @@ class RecordingClient {
 
   // Ends the recording, which is kept if it was live already. Before run() too.
   void interrupt();
+
+  // Keeps what there is so far as a session of its own; the recording goes on. Any thread.
+  Result<v1::Session> snapshot();
 
  private:
   std::mutex mutex_;

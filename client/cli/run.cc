@@ -31,9 +31,7 @@ struct RunOptions {
 // What becomes of the recording once it is over; the child's own output is not disturbed before.
 Status show(const RunOptions& options, const Connection& connection, const v1::Session& session,
             const std::string& format) {
-  if (session.state() == v1::SESSION_STATE_FAILED)
-    return fail(ErrorCode::kFailed, fmt::format("the recording ended early: {}; session {} holds what came before",
-                                                session.failure(), session.id()));
+  PYC_CHECK(check_ended_well(session));
   if (!options.output.path.empty()) {
     const v1::ExportRequest request = whole_export(session, format, options.shape);
     PYC_CHECK(export_to(connection, request, options.output.path, [] { return false; }));
@@ -94,9 +92,10 @@ void add_run(CommandLine& line) {
                                         run_command);
   command->group("Look at running programs");
   add_record_options(*command, options->record);
-  command->add_option("--name", options->record.name, "A name for the session")->type_name("NAME");
+  add_keeping_options(*command, options->record);
   add_output_options(*command, options->output);
   add_shape_options(*command, options->shape);
+  add_config(line, *command, true);
   add_quiet(*command, options->quiet);
   add_service_options(*command, options->service);
   command->add_option("command", options->command, "The command and its arguments, after --")->type_name("CMD...");

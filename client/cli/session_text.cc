@@ -31,7 +31,8 @@ JsonObject row_object(const v1::Session& session) {
       .number("events", session.events())
       .number("samples", session.samples())
       .number("bytes", session.bytes())
-      .number("lost", session.loss().lost());
+      .number("lost", session.loss().lost())
+      .text_or_null("shared_with", session.shared_with());
   return row;
 }
 
@@ -60,6 +61,7 @@ std::string config_json(const v1::RecordingConfig& config) {
   object.text("mode", mode_name(config.mode())).raw("rate_hz", fmt::format("{}", config.rate_hz()));
   object.raw("duration_ns",
              config.has_duration() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.duration())) : "null");
+  object.raw("ring_ns", config.has_ring() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.ring())) : "null");
   object.text_or_null("sampler", config.sampler())
       .raw("max_cpu_percent", fmt::format("{}", config.max_cpu_percent()))
       .number("max_memory_bytes", config.max_memory_bytes());
@@ -129,6 +131,8 @@ std::string session_line(const v1::Session& session) {
   result += fmt::format(
       ", {} at {} Hz", session.config().mode() == v1::SAMPLE_MODE_CPU ? "CPU time" : mode_name(session.config().mode()),
       session.config().rate_hz());
+  if (session.config().has_ring())
+    result += ", the last " + human_duration(TimeUtil::DurationToNanoseconds(session.config().ring())) + " of it";
   if (session.config().sampler() == "reads") result += ", by reads from outside";
   if (session.lowest_rate_hz() != 0)
     result += fmt::format(", lowered to {:.4g} Hz by --max-cpu {:.4g}% or --max-memory {}", session.lowest_rate_hz(),
@@ -146,6 +150,7 @@ std::string session_details(const v1::Session& session) {
   facts.add("started", local_time(session.started_at()));
   facts.add("duration", human_duration(session.duration_ns()));
   facts.add("recorded", human_loss(session.loss()));
+  facts.add("shared with", session.shared_with().empty() ? "" : "group " + session.shared_with());
   facts.add("size", human_bytes(session.bytes()));
   facts.add("process", fmt::format("{} of user {}", target.pid(), target.uid()));
   if (target.namespace_pid() != 0 && target.namespace_pid() != target.pid())

@@ -1,4 +1,7 @@
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 #include "analysis/model/session_words.h"
 #include "client/cli/command_line.h"
@@ -13,6 +16,7 @@
 #include "client/cli/table.h"
 #include "client/cli/terminal.h"
 #include "client/cli/text.h"
+#include "daemon/os/user_names.h"
 
 namespace pycroscope {
 namespace {
@@ -26,6 +30,9 @@ struct SessionsOptions {
   std::optional<uint32_t> keep;
   std::optional<uint64_t> max_bytes;
   std::string file;
+  std::string group;
+  std::string name;
+  bool unshare = false;
   bool json = false;
   bool quiet = false;
 };
@@ -35,20 +42,33 @@ Result<uint32_t> parse_keep(std::string_view text) {
   return static_cast<uint32_t>(keep);
 }
 
+bool is_somebody_elses(const v1::Session& session) { return session.owner_uid() != ::geteuid(); }
+
 std::string list_text(const v1::ListSessionsResponse& answer) {
-  Table table({{"ID"},
-               {"NAME", Align::kLeft, Shrink::kEnd},
-               {"STATE"},
-               {"STARTED"},
-               {"DURATION", Align::kRight},
-               {"SAMPLES", Align::kRight},
-               {"LOST", Align::kRight},
-               {"SIZE", Align::kRight},
-               {"COMMAND", Align::kLeft, Shrink::kEnd}});
+  const bool others = std::ranges::any_of(answer.sessions(), &is_somebody_elses);
+  std::vector<TableColumn> columns{{"ID"},
+                                   {"NAME", Align::kLeft, Shrink::kEnd},
+                                   {"STATE"},
+                                   {"STARTED"},
+                                   {"DURATION", Align::kRight},
+                                   {"SAMPLES", Align::kRight},
+                                   {"LOST", Align::kRight},
+                                   {"SIZE", Align::kRight},
+                                   {"COMMAND", Align::kLeft, Shrink::kEnd}};
+  if (others) columns.insert(columns.end() - 1, TableColumn{"OWNER"});
+  Table table(std::move(columns));
   for (const v1::Session& session : answer.sessions()) {
-    table.add({session.id(), session.name().empty() ? "-" : session.name(), std::string(state_name(session.state())),
-               local_time(session.started_at()), human_duration(session.duration_ns()), human_count(session.samples()),
-               human_count(session.loss().lost()), human_bytes(session.bytes()), joined_command(session.target())});
+    std::vector<std::string> cells{session.id(),
+                                   session.name().empty() ? "-" : session.name(),
+                                   std::string(state_name(session.state())),
+                                   local_time(session.started_at()),
+                                   human_duration(session.duration_ns()),
+                                   human_count(session.samples()),
+                                   human_count(session.loss().lost()),
+                                   human_bytes(session.bytes()),
+                                   joined_command(session.target())};
+    if (others) cells.insert(cells.end() - 1, user_name(session.owner_uid()));
+    table.add(std::move(cells));
   }
   return table.text(terminal_width());
 }
@@ -100,6 +120,31 @@ Result<int> run_prune(const SessionsOptions& options) {
   PYC_TRY(const v1::DeleteSessionsResponse answer, connection.call(&Connection::Api::PruneSessions, request));
   tell_deleted(answer, options.quiet);
   return 0;
+}
+
+Result<int> run_share(const SessionsOptions& options) {
+  if (options.group.empty() == !options.unshare) {
+    return fail(ErrorCode::kInvalid, "say with which group: --group GROUP, or --nobody to share it no more");
+  }
+  PYC_TRY(const Connection connection, Connection::open(options.service));
+  v1::ShareSessionRequest request;
+  request.set_session(options.session);
+  request.set_group(options.group);
+  PYC_TRY(const v1::Session session, connection.call(&Connection::Api::ShareSession, request));
+  if (options.quiet) return 0;
+  hint(options.unshare ? fmt::format("only you see {} now\n", session.id())
+                       : fmt::format("the members of group {} see {} now\n", session.shared_with(), session.id()));
+  return 0;
+}
+
+Result<int> run_snapshot(const SessionsOptions& options) {
+  PYC_TRY(const Connection connection, Connection::open(options.service));
+  v1::SnapshotSessionRequest request;
+  request.set_session(options.session);
+  request.set_name(options.name);
+  PYC_TRY(const v1::Session session, connection.call(&Connection::Api::SnapshotSession, request));
+  if (!options.quiet) hint(fmt::format("`pycroscoped report {}` shows it\n", session.id()));
+  return print_result(session.id() + "\n");
 }
 
 Result<int> run_pack(const SessionsOptions& options) {
@@ -189,21 +234,40 @@ void add_packing(SessionsCommand& sessions) {
   add_quiet(*unpack.app, unpack.options->quiet);
 }
 
+void add_keeping(SessionsCommand& sessions) {
+  const auto share = sessions.add("share", "Let the members of a group see a session, or nobody any more", run_share);
+  add_session(*share.app, share.options->session);
+  auto* group = share.app->add_option("--group", share.options->group, "A group of yours")->type_name("GROUP");
+  share.app->add_flag("--nobody", share.options->unshare, "Share it no more")->excludes(group);
+  add_quiet(*share.app, share.options->quiet);
+
+  const auto snapshot = sessions.add("snapshot",
+                                     "Keep what a session holds now as a session of its own, and print its id\n\n"
+                                     "Of a recording with --ring these are its last minutes. The recording goes on.",
+                                     run_snapshot);
+  add_session(*snapshot.app, snapshot.options->session);
+  snapshot.app->add_option("--name", snapshot.options->name, "A name for the new session")->type_name("NAME");
+  add_quiet(*snapshot.app, snapshot.options->quiet);
+}
+
 }  // namespace
 
 void add_sessions(CommandLine& line) {
-  CLI::App* command = line.app.add_subcommand("sessions", "List, show, delete, pack and unpack recordings");
+  CLI::App* command = line.app.add_subcommand("sessions", "List, show, share, delete, pack and unpack recordings");
   command->group("Look at recordings");
   command->require_subcommand(1);
   SessionsCommand sessions(line, *command);
   add_reading(sessions);
   add_deleting(sessions);
   add_packing(sessions);
+  add_keeping(sessions);
   command->footer(R"(Examples:
   pycroscoped sessions list
   pycroscoped sessions show latest
   pycroscoped sessions delete 7k2f web
   pycroscoped sessions prune --keep 20 --max-size 5GB
+  pycroscoped sessions share latest --group developers
+  pycroscoped sessions snapshot web
   pycroscoped sessions pack latest -o slow-checkout.pycroscope)");
 }
 

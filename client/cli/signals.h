@@ -12,7 +12,8 @@ namespace pycroscope {
 // calls `on_first`, on the watch's thread. The second one ends the process at once with 128 + its number.
 class SignalWatch {
  public:
-  explicit SignalWatch(std::function<void()> on_first);
+  // SIGUSR1 calls `on_user`, each time, when there is one.
+  explicit SignalWatch(std::function<void()> on_first, std::function<void()> on_user = nullptr);
   ~SignalWatch();
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
@@ -23,7 +24,7 @@ class SignalWatch {
  private:
   void run();
 
-  std::function<void()> on_first_;
+  std::function<void()> on_first_, on_user_;
   std::atomic<int> received_ = 0;
   std::atomic<bool> ending_ = false;
   std::thread thread_;

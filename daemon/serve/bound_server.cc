@@ -1,10 +1,13 @@
 #include "daemon/serve/bound_server.h"
 
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
 
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 namespace pycroscope {
@@ -40,6 +43,14 @@ std::unique_ptr<grpc::Server> build(grpc::Service& service) {
 
 BoundServer::BoundServer(Engine& engine, Caller caller)
     : service_(engine, std::move(caller)), server_(build(service_)) {}
+
+void BoundServer::enable_tools() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+}
 
 BoundServer::~BoundServer() { server_->Shutdown(std::chrono::system_clock::now()); }
 

@@ -23,6 +23,9 @@ class BoundServer {
   BoundServer(const BoundServer&) = delete;
   BoundServer& operator=(const BoundServer&) = delete;
 
+  // From now on servers answer what gRPC tools ask: reflection and health (grpc.health.v1).
+  static void enable_tools();
+
   // A connected stream socket.
   void add(Fd connection);
   std::shared_ptr<grpc::Channel> in_process_channel();

@@ -77,7 +77,7 @@ Result<Listener> Listener::bind(const std::string& path) {
   if (::bind(fd.get(), generic(address), sizeof(address)) != 0) return os_failure(errno, "cannot listen at", path);
   struct stat made;
   if (::lstat(path.c_str(), &made) != 0) return os_failure(errno, "cannot look at", path);
-  Listener listener(path, *std::move(lock), std::move(fd), made.st_dev, made.st_ino);
+  Listener listener(path, std::move(lock), std::move(fd), made.st_dev, made.st_ino);
   // Who may do what is decided for each caller: anyone may connect.
   if (::fchmodat(AT_FDCWD, path.c_str(), 0666, AT_SYMLINK_NOFOLLOW) != 0) {
     return os_failure(errno, "cannot open to everybody", path);
@@ -87,7 +87,7 @@ Result<Listener> Listener::bind(const std::string& path) {
 }
 
 Listener::~Listener() {
-  if (!fd_) return;
+  if (!fd_ || path_.empty()) return;
   struct stat there;
   if (::lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_) {
     ::unlink(path_.c_str());

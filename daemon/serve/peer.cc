@@ -1,6 +1,7 @@
 #include "daemon/serve/peer.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -26,6 +27,21 @@ std::vector<gid_t> peer_groups(const Fd& connection) {
   }
 }
 
+// Whether the process that connected is known to have ended. Kernels before 6.5 cannot tell.
+bool has_ended(const Fd& connection) {
+#ifndef SO_PEERPIDFD
+  constexpr int SO_PEERPIDFD = 77;
+#endif
+  int pidfd = -1;
+  socklen_t bytes = sizeof(pidfd);
+  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERPIDFD, &pidfd, &bytes) != 0) {
+    return errno == ESRCH || errno == EINVAL || errno == ENODATA;
+  }
+  const Fd process(pidfd);
+  pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&ended, 1, 0) != 0;
+}
+
 }  // namespace
 
 Result<Caller> peer_of(const Fd& connection) {
@@ -42,8 +58,12 @@ Result<Caller> peer_of(const Fd& connection) {
   caller.session_owner = {credentials.uid, credentials.gid};
   // The pid may belong to another program by now, even to a set-uid one: capabilities are not taken from it.
   const std::string pid = std::to_string(credentials.pid);
-  caller.user_namespace = namespace_inode(pid, "user").value_or(0);
-  caller.pid_namespace = namespace_inode(pid, "pid").value_or(0);
+  const uint64_t user_namespace = namespace_inode(pid, "user").value_or(0);
+  const uint64_t pid_namespace = namespace_inode(pid, "pid").value_or(0);
+  // Whoever has ended is in no namespace: what was read may be of another process.
+  if (has_ended(connection)) return caller;
+  caller.user_namespace = user_namespace;
+  caller.pid_namespace = pid_namespace;
   return caller;
 }
 

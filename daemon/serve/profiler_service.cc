@@ -109,14 +109,24 @@ grpc::Status ProfilerService::UnpackSession(grpc::ServerContext* context, grpc::
   return reply(context, engine_.unpack_session(caller_, read), response);
 }
 
+grpc::Status ProfilerService::ShareSession(grpc::ServerContext* context, const v1::ShareSessionRequest* request,
+                                           v1::Session* response) {
+  return reply(context, engine_.share_session(caller_, *request), response);
+}
+
+grpc::Status ProfilerService::SnapshotSession(grpc::ServerContext* context, const v1::SnapshotSessionRequest* request,
+                                              v1::Session* response) {
+  return reply(context, engine_.snapshot_session(caller_, *request), response);
+}
+
 grpc::Status ProfilerService::GetView(grpc::ServerContext* context, const v1::ViewRequest* request,
                                       v1::View* response) {
-  return reply(context, engine_.view(caller_, *request), response);
+  return reply(context, engine_.view(caller_, *request, cancelled_by(context)), response);
 }
 
 grpc::Status ProfilerService::ListEvents(grpc::ServerContext* context, const v1::ListEventsRequest* request,
                                          v1::EventPage* response) {
-  return reply(context, engine_.events(caller_, *request), response);
+  return reply(context, engine_.events(caller_, *request, cancelled_by(context)), response);
 }
 
 grpc::Status ProfilerService::GetSource(grpc::ServerContext* context, const v1::GetSourceRequest* request,
@@ -126,7 +136,7 @@ grpc::Status ProfilerService::GetSource(grpc::ServerContext* context, const v1::
 
 grpc::Status ProfilerService::Export(grpc::ServerContext* context, const v1::ExportRequest* request,
                                      grpc::ServerWriter<v1::Chunk>* writer) {
-  return reply(context, engine_.export_session(caller_, *request, chunks_to(writer)));
+  return reply(context, engine_.export_session(caller_, *request, chunks_to(writer), cancelled_by(context)));
 }
 
 grpc::Status ProfilerService::Diagnose(grpc::ServerContext* context, const v1::DiagnoseRequest* request,

@@ -33,6 +33,8 @@ class ProfilerService final : public v1::Profiler::Service {
   grpc::Status PackSession(grpc::ServerContext*, const v1::PackSessionRequest*,
                            grpc::ServerWriter<v1::Chunk>*) override;
   grpc::Status UnpackSession(grpc::ServerContext*, grpc::ServerReader<v1::Chunk>*, v1::Session*) override;
+  grpc::Status ShareSession(grpc::ServerContext*, const v1::ShareSessionRequest*, v1::Session*) override;
+  grpc::Status SnapshotSession(grpc::ServerContext*, const v1::SnapshotSessionRequest*, v1::Session*) override;
   grpc::Status GetView(grpc::ServerContext*, const v1::ViewRequest*, v1::View*) override;
   grpc::Status ListEvents(grpc::ServerContext*, const v1::ListEventsRequest*, v1::EventPage*) override;
   grpc::Status GetSource(grpc::ServerContext*, const v1::GetSourceRequest*, v1::GetSourceResponse*) override;

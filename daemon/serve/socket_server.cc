@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -151,6 +152,15 @@ void SocketServer::State::release_idle() {
 
 Result<std::unique_ptr<SocketServer>> SocketServer::listen(const std::string& path, Engine& engine, Limits limits) {
   PYC_TRY(Listener listener, Listener::bind(path));
+  return make(std::move(listener), engine, limits);
+}
+
+Result<std::unique_ptr<SocketServer>> SocketServer::serve_at(Fd socket, Engine& engine) {
+  return make(Listener::inherit(std::move(socket)), engine, Limits());
+}
+
+Result<std::unique_ptr<SocketServer>> SocketServer::make(Listener listener, Engine& engine, Limits limits) {
+  BoundServer::enable_tools();
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll || !wake) return fail(ErrorCode::kFailed, "cannot make descriptors to wait with: " + errno_text(errno));
@@ -163,11 +173,11 @@ Result<std::unique_ptr<SocketServer>> SocketServer::listen(const std::string& pa
 SocketServer::SocketServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SocketServer::~SocketServer() = default;
 
-void SocketServer::run() {
-  state_->engine.keep_sampler_ready();
+void SocketServer::run(std::chrono::milliseconds at_least, const std::function<void()>& on_round) {
   std::array<epoll_event, 64> events;
   while (true) {
-    const auto timeout = std::chrono::milliseconds(kIdle);
+    on_round();
+    const auto timeout = std::min(at_least, std::chrono::milliseconds(kIdle));
     const int count =
         ::epoll_wait(state_->epoll.get(), events.data(), events.size(), static_cast<int>(timeout.count()));
     for (int i = 0; i < count; ++i) {

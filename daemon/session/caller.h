@@ -22,7 +22,11 @@ struct Caller {
 
   bool root() const { return uid == 0; }
   // For whom the store works when this caller looks for sessions.
-  StoreUser store_user() const { return {uid, gid}; }
+  StoreUser store_user() const {
+    StoreUser user{uid, gid, groups};
+    user.groups.push_back(gid);
+    return user;
+  }
 
   // This very process. Under sudo permissions are root's, but sessions belong to SUDO_UID.
   static Caller self();

@@ -22,7 +22,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kDefaultInterval{1000}, kShortestInterval{50}, kLongestInterval{3'600'000};
-constexpr size_t kRecordingsPerUser = 64;
 
 Recording::Follow follow_options(bool has_interval, const google::protobuf::Duration& interval, bool top) {
   milliseconds wanted = kDefaultInterval;
@@ -51,8 +50,13 @@ bool may_control(const Caller& caller, const Recording& recording) {
 Engine::Engine(Store store) : store_(std::move(store)) {}
 
 Engine::~Engine() {
+  std::vector<std::shared_ptr<Recording>> recordings;
+  {
+    const std::lock_guard lock(mutex_);
+    recordings.swap(recordings_);
+  }
   // All are asked before the first is waited for.
-  for (const auto& recording : recordings_) recording->stop();
+  for (const auto& recording : recordings) recording->stop();
 }
 
 Result<v1::GetVersionResponse> Engine::version(const Caller&) const {
@@ -73,8 +77,9 @@ Status Engine::add_recording(std::shared_ptr<Recording> recording) {
   const auto running = std::ranges::partition(recordings_, [](const auto& r) { return !r->finished(); });
   finished.assign(running.begin(), running.end());
   recordings_.erase(running.begin(), running.end());
+  if (ending_) return fail(ErrorCode::kUnavailable, "the service is stopping: try again when it runs again");
   const auto own = std::ranges::count_if(recordings_, [&](const auto& r) { return r->owner() == recording->owner(); });
-  if (static_cast<size_t>(own) >= kRecordingsPerUser) {
+  if (static_cast<size_t>(own) >= policy_.value_or(ServicePolicy()).recordings_per_user) {
     return fail(ErrorCode::kFailed,
                 fmt::format("{} of your recordings are running already: stop one before you start another", own));
   }
@@ -94,20 +99,31 @@ std::unordered_map<pid_t, std::string> Engine::recordings_of(const Caller& calle
 Result<std::shared_ptr<Recording>> Engine::find_recording(const Caller& caller, const std::string& reference) const {
   PYC_TRY(const v1::Session session, store_.find(reference, caller.store_user()));
   const std::lock_guard lock(mutex_);
-  const auto found = std::ranges::find_if(
-      recordings_, [&](const auto& r) { return r->id() == session.id() && may_control(caller, *r); });
+  const auto found = std::ranges::find(recordings_, session.id(), &Recording::id);
   if (found != recordings_.end()) return *found;
   if (session.state() != v1::SESSION_STATE_RECORDING) return nullptr;
   return fail(ErrorCode::kFailed,
               fmt::format("session {} is being recorded by another command: end it there", session.id()));
 }
 
+Result<std::shared_ptr<Recording>> Engine::start_recording(const Caller& caller, const v1::AttachRequest& request,
+                                                           const Result<pid_t>& pid) {
+  if (!pid) return std::unexpected(pid.error());
+  PYC_CHECK(check_quota(caller));
+  v1::AttachRequest translated = request;
+  translated.set_pid(*pid);
+  return Recording::start(store_, samplers_, caller, translated, terms_for(caller.session_owner.uid));
+}
+
 Status Engine::attach(const Caller& caller, const v1::AttachRequest& request, const UpdateSink& sink,
                       const Cancelled& cancelled) {
-  v1::AttachRequest translated = request;
-  PYC_TRY(const pid_t pid, pid_from_caller(caller, request.pid()));
-  translated.set_pid(pid);
-  PYC_TRY(const std::shared_ptr<Recording> recording, Recording::start(store_, samplers_, caller, translated));
+  const Result<pid_t> pid = pid_from_caller(caller, request.pid());
+  const auto started = start_recording(caller, request, pid);
+  if (audit_) {
+    const Status outcome = started ? Status() : std::unexpected(started.error());
+    audit_->write("attach", caller, pid.value_or(request.pid()), started ? (*started)->id() : "", outcome);
+  }
+  PYC_TRY(const std::shared_ptr<Recording> recording, started);
   const Status added = cancelled() ? fail(ErrorCode::kFailed, "the request was cancelled") : add_recording(recording);
   if (!added) {
     recording->discard();
@@ -132,6 +148,11 @@ Status Engine::attach(const Caller& caller, const v1::AttachRequest& request, co
 Result<v1::Session> Engine::stop_recording(const Caller& caller, const std::string& session) {
   PYC_TRY(const std::shared_ptr<Recording> recording, find_recording(caller, session));
   if (!recording) return store_.find(session, caller.store_user());
+  if (!may_control(caller, *recording)) {
+    return fail(
+        ErrorCode::kNotPermitted,
+        fmt::format("session {} is shared with you and not yours: only its owner and root may end it", session));
+  }
   recording->stop();
   return recording->wait();
 }
@@ -154,7 +175,14 @@ Status Engine::watch_recording(const Caller& caller, const v1::WatchRecordingReq
 
 Result<v1::DumpResponse> Engine::dump(const Caller& caller, const v1::DumpRequest& request) const {
   if (!request.core().empty()) return dump_core_file(caller, request);
-  PYC_TRY(const pid_t pid, pid_from_caller(caller, request.pid()));
+  const Result<pid_t> pid = pid_from_caller(caller, request.pid());
+  Result<v1::DumpResponse> dumped = pid ? dump_process(caller, *pid, request) : std::unexpected(pid.error());
+  const Status outcome = dumped ? Status() : std::unexpected(dumped.error());
+  if (audit_) audit_->write("dump", caller, pid.value_or(request.pid()), "", outcome);
+  return dumped;
+}
+
+Result<v1::DumpResponse> Engine::dump_process(const Caller& caller, pid_t pid, const v1::DumpRequest& request) const {
   PYC_TRY(const Process process, Process::open(pid));
   PYC_CHECK(check_attach(caller, process));
   Result<v1::DumpResponse> dumped = dump_stacks(process, {.locals = request.locals()});
@@ -170,6 +198,7 @@ Result<v1::DiagnoseResponse> Engine::diagnose(const Caller& caller, const v1::Di
   v1::DiagnoseResponse response;
   check_machine(response);
   check_store(store_.directory(), response);
+  add_service_checks(caller, response);
   if (request.pid() == 0) return response;
   PYC_TRY(const pid_t pid, pid_from_caller(caller, request.pid()));
   check_target(caller, pid, response);

@@ -1,15 +1,14 @@
 #include "daemon/session/processes.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
 
-#include <array>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "analysis/passes/json.h"
 #include "daemon/os/file.h"
+#include "daemon/os/user_names.h"
 #include "daemon/python/process_list.h"
 #include "daemon/session/caller_pids.h"
 #include "daemon/session/permission.h"
@@ -20,15 +19,6 @@ namespace pycroscope {
 namespace {
 
 constexpr size_t kStatusLimit = 1 << 20;
-
-// The name of a user, the number where it has none.
-std::string user_name(uid_t uid) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::array<char, 4096> buffer;
-  const int failed = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
-  return failed == 0 && found != nullptr ? valid_utf8(entry.pw_name) : std::to_string(uid);
-}
 
 template <class T>
 T first_number(const std::string& status, std::string_view key) {
@@ -48,7 +38,7 @@ std::optional<v1::PythonProcess> describe(const Caller& caller, const PythonProc
   row.set_caution(python.version.caution);
   row.set_parent_pid(first_number<pid_t>(*status, "PPid"));
   row.set_uid(first_number<uid_t>(*status, "Uid"));
-  row.set_user(user_name(row.uid()));
+  row.set_user(valid_utf8(user_name(row.uid())));
   row.set_threads(first_number<uint32_t>(*status, "Threads"));
   row.set_cpu_ns(static_cast<int64_t>(process_cpu_ns(pid)));
   row.set_rss_bytes(resident_bytes(pid));

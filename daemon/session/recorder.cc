@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "daemon/os/clock.h"
@@ -13,6 +14,7 @@
 #include "daemon/session/metadata.h"
 #include "daemon/session/permission.h"
 #include "daemon/session/recording_config.h"
+#include "daemon/session/sharing.h"
 #include "daemon/target/live_memory.h"
 #include "daemon/target/process_use.h"
 
@@ -51,8 +53,11 @@ v1::Session new_session(v1::Target target, const v1::AttachRequest& request, con
 }  // namespace
 
 Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& samplers, const Caller& caller,
-                                                   const v1::AttachRequest& request, int64_t requested_ns) {
-  PYC_TRY(const v1::RecordingConfig config, resolve_config(request.config()));
+                                                   const v1::AttachRequest& request, const RecordingTerms& terms,
+                                                   int64_t requested_ns) {
+  PYC_TRY(v1::RecordingConfig config, resolve_config(request.config()));
+  if (terms.max_memory_bytes != 0) config.set_max_memory_bytes(terms.max_memory_bytes);
+  PYC_TRY(const std::optional<gid_t> group, group_to_share_with(caller, request.share()));
   PYC_TRY(Process process, Process::open(request.pid()));
   PYC_CHECK(check_attach(caller, process));
   std::optional<PythonRuntime> python;
@@ -70,8 +75,10 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
   session.mutable_config()->set_sampler(std::string(chosen.sampler));
   PYC_TRY(std::unique_ptr<SessionWriter> writer, store.create(std::move(session), caller.session_owner));
   std::unique_ptr<Recorder> recorder(
-      new Recorder(store, caller, std::move(process), std::move(python), requested_ns, std::move(writer)));
-  if (Status started = recorder->start(std::move(chosen.source)); !started) {
+      new Recorder(store, caller, std::move(process), std::move(python), terms, requested_ns, std::move(writer)));
+  Status started = recorder->start(std::move(chosen.source));
+  if (started && group) started = recorder->share(*group);
+  if (!started) {
     auto failure = attach_failure(*recorder->process_, std::move(started).error());
     recorder->discard();
     return failure;
@@ -80,9 +87,10 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
 }
 
 Recorder::Recorder(Store& store, const Caller& caller, Process process, std::optional<PythonRuntime> python,
-                   int64_t requested_ns, std::unique_ptr<SessionWriter> writer)
+                   const RecordingTerms& terms, int64_t requested_ns, std::unique_ptr<SessionWriter> writer)
     : store_(store),
       caller_(caller),
+      terms_(terms),
       process_(std::make_shared<const Process>(std::move(process))),
       python_(std::move(python)),
       requested_ns_(requested_ns),
@@ -114,6 +122,11 @@ Status Recorder::start(std::unique_ptr<StackSource> source) {
   return {};
 }
 
+Status Recorder::share(gid_t group) {
+  const Result<v1::Session> shared = store_.share(writer_->session().id(), group, caller_.store_user());
+  return shared ? Status() : std::unexpected(shared.error());
+}
+
 void Recorder::describe(const Process& process, const PythonRuntime* python) {
   if (auto target = describe_target(process, python)) *writer_->session().mutable_target() = *std::move(target);
 }
@@ -131,7 +144,8 @@ SelfUse Recorder::use() {
 }
 
 bool Recorder::keep_within_limits() {
-  const uint32_t stride = limit_->stride(use());
+  constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+  const uint32_t stride = limit_->stride(use(), terms_.allowance ? terms_.allowance() : kNoLimit);
   collector_->set_stride(stride);
   if (stride > 1) {
     v1::Session& session = writer_->session();
@@ -192,7 +206,8 @@ Status Recorder::finish(std::string_view reason, std::optional<Error> failure) {
   writer_->session().set_end_reason(std::string(reason));
   if (failure) writer_->session().set_failure(failure->message);
   session();
-  PYC_CHECK(writer_->finish(failure ? v1::SESSION_STATE_FAILED : v1::SESSION_STATE_COMPLETE));
+  const auto ended = reason == kServiceStopped ? v1::SESSION_STATE_INTERRUPTED : v1::SESSION_STATE_COMPLETE;
+  PYC_CHECK(writer_->finish(failure ? v1::SESSION_STATE_FAILED : ended));
   if (failure) return std::unexpected(*std::move(failure));
   return {};
 }

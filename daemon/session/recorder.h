@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -22,6 +23,14 @@
 
 namespace pycroscope {
 
+// What a service wants of a recording beside what its request says.
+struct RecordingTerms {
+  // Percent of a core that it may use now; empty: no more than its own limit says. Any thread may call it.
+  std::function<double()> allowance = {};
+  uint64_t max_memory_bytes = 0;  // instead of the request's, of the whole process; 0: the request's
+  std::function<void()> on_end = {};
+};
+
 class Recorder {
  public:
   // Why a recording ends; becomes session.end_reason.
@@ -29,12 +38,15 @@ class Recorder {
   static constexpr std::string_view kStopped = "stopped";
   static constexpr std::string_view kTargetExited = "target exited";
   static constexpr std::string_view kLimit = "limit";
+  static constexpr std::string_view kServiceStopped = "service stopped";
+  static constexpr std::string_view kQuota = "quota";
 
   // Attaches: afterwards samples are being taken. `requested_ns` is when the request came. On failure nothing is left
   // behind. Checked in this order: the configuration (kInvalid), the process exists (kTargetGone, kFailed), the caller
   // may look into it (kNotPermitted), it is a Python that we know (kFailed).
   static Result<std::unique_ptr<Recorder>> attach(Store& store, SamplerCache& samplers, const Caller& caller,
-                                                  const v1::AttachRequest& request, int64_t requested_ns);
+                                                  const v1::AttachRequest& request, const RecordingTerms& terms,
+                                                  int64_t requested_ns);
   // Without finish() or discard() the session stays as a kill would leave it.
   ~Recorder() = default;
 
@@ -53,9 +65,10 @@ class Recorder {
 
  private:
   Recorder(Store& store, const Caller& caller, Process process, std::optional<PythonRuntime> python,
-           int64_t requested_ns, std::unique_ptr<SessionWriter> writer);
+           const RecordingTerms& terms, int64_t requested_ns, std::unique_ptr<SessionWriter> writer);
 
   Status start(std::unique_ptr<StackSource> source);
+  Status share(gid_t group);
   // The target runs another program from now on.
   void describe(const Process& process, const PythonRuntime* python);
   Status sync();
@@ -67,6 +80,7 @@ class Recorder {
 
   Store& store_;
   const Caller caller_;
+  const RecordingTerms terms_;
   const std::shared_ptr<const Process> process_;
   const std::optional<PythonRuntime> python_;
   const int64_t requested_ns_;

@@ -16,13 +16,14 @@ constexpr milliseconds kLook{250};
 }  // namespace
 
 Result<std::shared_ptr<Recording>> Recording::start(Store& store, SamplerCache& samplers, const Caller& caller,
-                                                    const v1::AttachRequest& request) {
+                                                    const v1::AttachRequest& request, const RecordingTerms& terms) {
   const int64_t requested_ns = monotonic_ns();
   std::shared_ptr<Recording> recording(new Recording);
   recording->pid_ = request.pid();
   recording->owner_ = caller.session_owner.uid;
-  recording->thread_ = std::thread([r = recording.get(), &store, &samplers, caller, request, requested_ns] {
-    r->run(store, samplers, caller, request, requested_ns);
+  recording->thread_ = std::thread([r = recording.get(), &store, &samplers, caller, request, terms, requested_ns] {
+    r->run(store, samplers, caller, request, terms, requested_ns);
+    if (terms.on_end) terms.on_end();
   });
   std::unique_lock lock(recording->mutex_);
   recording->changed_.wait(lock, [&] { return recording->live_ || recording->finished_; });
@@ -36,8 +37,8 @@ Recording::~Recording() {
 }
 
 void Recording::run(Store& store, SamplerCache& samplers, const Caller& caller, const v1::AttachRequest& request,
-                    int64_t requested_ns) {
-  auto recorder = Recorder::attach(store, samplers, caller, request, requested_ns);
+                    const RecordingTerms& terms, int64_t requested_ns) {
+  auto recorder = Recorder::attach(store, samplers, caller, request, terms, requested_ns);
   if (!recorder) return end(std::move(recorder).error());
   announce(**recorder);
   record(**recorder);
@@ -67,7 +68,8 @@ void Recording::record(Recorder& recorder) {
       recorder.discard();
       return end(std::nullopt);
     }
-    if (!reason && wish() == Wish::kStop) reason = Recorder::kStopped;
+    if (!reason && wish() == Wish::kStop) reason = stop_reason();
+    bytes_ = recorder.session().bytes();
     const auto interval = shortest_interval();
     recorder.live_top().remember(top_wanted());
     if (interval && Clock::now() - published >= *interval) {
@@ -108,6 +110,11 @@ Recording::Wish Recording::wish() const {
   return wish_;
 }
 
+std::string_view Recording::stop_reason() const {
+  const std::lock_guard lock(mutex_);
+  return stop_reason_;
+}
+
 std::optional<Recording::Clock::duration> Recording::shortest_interval() const {
   const std::lock_guard lock(mutex_);
   if (followers_.empty()) return std::nullopt;
@@ -119,9 +126,11 @@ bool Recording::top_wanted() const {
   return std::ranges::any_of(followers_, &Follow::top);
 }
 
-void Recording::stop() {
+void Recording::stop(std::string_view reason) {
   const std::lock_guard lock(mutex_);
-  wish_ = std::max(wish_, Wish::kStop);
+  if (wish_ != Wish::kGoOn) return;
+  wish_ = Wish::kStop;
+  stop_reason_ = reason;
 }
 
 void Recording::discard() {

@@ -2,6 +2,7 @@
 // snapshots and never hold the recorder up.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -29,7 +30,7 @@ class Recording {
   // Returns when the recording is live, or could not begin (see Recorder::attach). `store` and `samplers` must outlive
   // it.
   static Result<std::shared_ptr<Recording>> start(Store& store, SamplerCache& samplers, const Caller& caller,
-                                                  const v1::AttachRequest& request);
+                                                  const v1::AttachRequest& request, const RecordingTerms& terms);
   // Ends the recording, if it still runs, and keeps it.
   ~Recording();
   Recording(const Recording&) = delete;
@@ -40,8 +41,11 @@ class Recording {
   uid_t owner() const { return owner_; }
   bool finished() const;
 
-  // Ask for the end; the session is kept (or not). They return at once.
-  void stop();
+  // Of its session on disk, so far.
+  uint64_t bytes() const { return bytes_; }
+
+  // Ask for the end; the session is kept (or not). They return at once. `reason`: one of Recorder's.
+  void stop(std::string_view reason = Recorder::kStopped);
   void discard();
   // Waits for the end; the final session, or why the end could not be stored.
   Result<v1::Session> wait();
@@ -65,12 +69,13 @@ class Recording {
 
   Recording() = default;
   void run(Store& store, SamplerCache& samplers, const Caller& caller, const v1::AttachRequest& request,
-           int64_t requested_ns);
+           const RecordingTerms& terms, int64_t requested_ns);
   void record(Recorder& recorder);
   void publish(Recorder& recorder);
   void announce(Recorder& recorder);
   void end(std::optional<Error> failure);
   Wish wish() const;
+  std::string_view stop_reason() const;
   // Of all followers; nothing to publish for when there is none.
   std::optional<Clock::duration> shortest_interval() const;
   bool top_wanted() const;
@@ -80,12 +85,14 @@ class Recording {
   pid_t pid_ = 0;
   uid_t owner_ = 0;
 
+  std::atomic<uint64_t> bytes_ = 0;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   // All guarded by mutex_.
   bool live_ = false;
   bool finished_ = false;
   Wish wish_ = Wish::kGoOn;
+  std::string_view stop_reason_;
   std::optional<Error> failure_;
   v1::RecordingUpdate latest_;
   uint64_t updates_ = 0;  // counts changes of latest_

@@ -35,6 +35,10 @@ Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
   if (config.has_duration() && duration_of(config) <= std::chrono::nanoseconds::zero()) {
     return fail(ErrorCode::kInvalid, "the duration must be greater than zero: leave it out to record until stopped");
   }
+  if (config.has_ring() &&
+      TimeUtil::DurationToNanoseconds(config.ring()) < std::chrono::nanoseconds(kMinRing).count()) {
+    return fail(ErrorCode::kInvalid, "a ring holds one second at least: give --ring 5m for the last five minutes");
+  }
   if (!config.sampler().empty() && config.sampler() != kEbpfSampler && config.sampler() != kReadSampler) {
     return fail(ErrorCode::kInvalid, fmt::format("there is no sampler \"{}\": leave it out or choose {} or {}",
                                                  config.sampler(), kEbpfSampler, kReadSampler));

@@ -11,6 +11,7 @@ namespace pycroscope {
 inline constexpr double kDefaultRate = 100;
 inline constexpr double kMinRate = 1;
 inline constexpr double kMaxRate = 10'000;
+inline constexpr std::chrono::seconds kMinRing{1};
 
 // `asked` with the defaults filled in (mode cpu, 100 Hz). kInvalid with a sentence that says what is
 // possible.

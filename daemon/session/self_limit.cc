@@ -26,18 +26,19 @@ void SelfLimit::lower(int64_t time_ns) {
   lowered_ns_ = time_ns;
 }
 
-uint32_t SelfLimit::stride(const SelfUse& now) {
+uint32_t SelfLimit::stride(const SelfUse& now, double allowance) {
   const auto elapsed_ns = static_cast<double>(std::max<int64_t>(1, now.time_ns - last_.time_ns));
   const double cpu = static_cast<double>(now.cpu_ns - last_.cpu_ns) / elapsed_ns;
+  const double max_cpu = std::min(max_cpu_, allowance / 100);
   last_ = now;
   const int64_t calm_ns = now.time_ns - lowered_ns_;
   if (now.memory_bytes > max_memory_bytes_) {
     if (calm_ns < kMemoryPatienceNs && stride_ > 1) return stride_;
     exhausted_ = stride_ == max_stride_;
     lower(now.time_ns);
-  } else if (cpu > max_cpu_) {
+  } else if (cpu > max_cpu) {
     lower(now.time_ns);
-  } else if (cpu < kComfortable * max_cpu_ && calm_ns > kPatienceNs && stride_ > 1) {
+  } else if (cpu < kComfortable * max_cpu && calm_ns > kPatienceNs && stride_ > 1) {
     stride_ /= 2;
     lowered_ns_ = now.time_ns;
   }

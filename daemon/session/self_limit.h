@@ -23,8 +23,9 @@ class SelfLimit {
   // `config` is complete and valid. `begin`: as the recording begins.
   SelfLimit(const v1::RecordingConfig& config, const SelfUse& begin);
 
-  // To be called about once a second. Of how many ticks one is to be recorded from now on.
-  uint32_t stride(const SelfUse& now);
+  // To be called about once a second. Of how many ticks one is to be recorded from now on. `allowance`: what others
+  // leave of a core, in percent; it holds where it is less than the configured limit.
+  uint32_t stride(const SelfUse& now, double allowance);
   // Whether even the lowest rate takes more memory than allowed.
   bool exhausted() const { return exhausted_; }
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "daemon/os/user_names.h"
 #include "daemon/store/files.h"
 #include "daemon/store/session_id.h"
 
@@ -37,17 +38,38 @@ Result<std::vector<std::string>> Catalog::names() const {
   return names;
 }
 
-bool Catalog::is_visible(const std::string& name, const StoreUser& user) const {
+Catalog::Access Catalog::access(const std::string& name, const StoreUser& user) const {
   struct stat status{};
-  return ::fstatat(sessions_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode) &&
-         (user.uid == 0 || status.st_uid == user.uid);
+  if (::fstatat(sessions_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(status.st_mode))
+    return Access::kNone;
+  if (user.uid == 0 || status.st_uid == user.uid) return Access::kOwn;
+  const bool shared = is_shared(status) && std::ranges::find(user.groups, status.st_gid) != user.groups.end();
+  return shared ? Access::kSee : Access::kNone;
 }
 
-Result<std::vector<std::string>> Catalog::ids(const StoreUser& user) const {
+Result<std::vector<std::string>> Catalog::ids(const StoreUser& user, Access least) const {
   PYC_TRY(std::vector<std::string> ids, names());
-  std::erase_if(ids, [&](const std::string& name) { return !is_session_id(name) || !is_visible(name, user); });
+  std::erase_if(ids, [&](const std::string& name) { return !is_session_id(name) || access(name, user) < least; });
   std::ranges::sort(ids, std::ranges::greater());
   return ids;
+}
+
+Result<std::vector<std::string>> Catalog::ids(const StoreUser& user) const { return ids(user, Access::kSee); }
+Result<std::vector<std::string>> Catalog::own_ids(const StoreUser& user) const { return ids(user, Access::kOwn); }
+
+Result<std::vector<std::string>> Catalog::ids_of(uid_t owner) const {
+  PYC_TRY(std::vector<std::string> ids, own_ids({}));
+  std::erase_if(ids, [&](const std::string& id) {
+    struct stat status{};
+    return ::fstatat(sessions_.get(), id.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_uid != owner;
+  });
+  return ids;
+}
+
+Status Catalog::check_own(const std::string& id, const StoreUser& user) const {
+  if (access(id, user) == Access::kOwn) return {};
+  return fail(ErrorCode::kNotPermitted,
+              fmt::format("session {} is shared with you and not yours: only its owner and root may change it", id));
 }
 
 std::vector<std::string> Catalog::leftovers(const StoreUser& user) const {
@@ -55,7 +77,7 @@ std::vector<std::string> Catalog::leftovers(const StoreUser& user) const {
   std::erase_if(found, [&](const std::string& name) {
     struct stat status{};
     bool hidden = name.starts_with(kNewPrefix) || name.starts_with(kTrashPrefix);
-    return !hidden || !is_visible(name, user) ||
+    return !hidden || access(name, user) != Access::kOwn ||
            ::fstatat(sessions_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
            ::time(nullptr) - status.st_ctime < kLeftoverAge;
   });
@@ -76,6 +98,8 @@ Result<v1::Session> Catalog::describe(const std::string& id) const {
   }
   session->set_id(id);
   session->set_owner_uid(directory.owner());
+  const std::optional<gid_t> group = directory.shared_with();
+  session->set_shared_with(group ? group_name(*group) : "");
   return session;
 }
 
@@ -83,7 +107,7 @@ Result<std::string> Catalog::newest(const StoreUser& user) const {
   PYC_TRY(std::vector<std::string> ids, names());
   std::erase_if(ids, [](const std::string& name) { return !is_session_id(name); });
   std::ranges::sort(ids, std::ranges::greater());
-  auto it = std::ranges::find_if(ids, [&](const std::string& id) { return is_visible(id, user); });
+  auto it = std::ranges::find_if(ids, [&](const std::string& id) { return access(id, user) == Access::kOwn; });
   if (it == ids.end())
     return fail(ErrorCode::kNotFound, "there is no session yet: record one with `pycroscoped attach -p PID`");
   return *it;
@@ -92,8 +116,9 @@ Result<std::string> Catalog::newest(const StoreUser& user) const {
 Result<std::string> Catalog::resolve(std::string_view reference, const StoreUser& user) const {
   if (reference.empty() || reference == "latest") return newest(user);
   std::string wanted(reference);
-  if (is_session_id(wanted) && is_visible(wanted, user)) return wanted;
+  if (is_session_id(wanted) && access(wanted, user) != Access::kNone) return wanted;
   PYC_TRY(std::vector<std::string> all, ids(user));
+  std::ranges::stable_partition(all, [&](const std::string& id) { return access(id, user) == Access::kOwn; });
   for (const std::string& id : all)
     if (Result<v1::Session> session = describe(id); session && session->name() == wanted) return id;
   if (wanted.size() >= kShortestPrefix) {

@@ -24,8 +24,13 @@ class Catalog {
   int descriptor() const { return sessions_.get(); }
   uid_t owner() const { return owner_; }  // of STORE/sessions
 
-  // Ids of the sessions that `user` sees, newest first.
+  // Ids of the sessions that `user` sees, newest first; of those that are the user's to change.
   Result<std::vector<std::string>> ids(const StoreUser& user) const;
+  Result<std::vector<std::string>> own_ids(const StoreUser& user) const;
+  // Ids of the sessions of one owner, newest first.
+  Result<std::vector<std::string>> ids_of(uid_t owner) const;
+  // kNotPermitted when a session is somebody else's.
+  Status check_own(const std::string& id, const StoreUser& user) const;
   // Hidden names that nobody has touched for an hour: what a crash left.
   std::vector<std::string> leftovers(const StoreUser& user) const;
   // session.pb with what is derived: id, owner, "interrupted". The sentence of an error names the session.
@@ -35,7 +40,10 @@ class Catalog {
 
  private:
   Catalog(Fd sessions, uid_t owner) : sessions_(std::move(sessions)), owner_(owner) {}
-  bool is_visible(const std::string& name, const StoreUser& user) const;
+  // What `user` may do with what has this name.
+  enum class Access { kNone, kSee, kOwn };
+  Access access(const std::string& name, const StoreUser& user) const;
+  Result<std::vector<std::string>> ids(const StoreUser& user, Access least) const;
   Result<std::string> newest(const StoreUser& user) const;
   Result<std::vector<std::string>> names() const;
 

@@ -44,6 +44,9 @@ rocksdb::Options base_options() {
   return options;
 }
 
+// So often what was removed gives its room back: what is left is written anew each time.
+constexpr size_t kRemovedPerCompaction = 64;
+
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view view(const rocksdb::Slice& text) { return {text.data(), text.size()}; }
 
@@ -101,6 +104,23 @@ class RocksWriter : public DatabaseWriter {
     return std::unexpected(to_error(status));
   }
 
+  Status replace(std::span<const std::string> keys, const KeyValue& entry) override {
+    if (broken_) PYC_CHECK(resume());
+    rocksdb::WriteBatch batch;
+    for (const std::string& key : keys) batch.Delete(key);
+    batch.Put(entry.key, entry.value);
+    rocksdb::Status status = db_->Write(rocksdb::WriteOptions(), &batch);
+    removed_ += keys.size();
+    if (status.ok() && removed_ >= kRemovedPerCompaction) {
+      removed_ = 0;
+      PYC_CHECK(env_->begin(directory_));
+      status = db_->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr);
+    }
+    if (status.ok()) return {};
+    broken_ = true;
+    return std::unexpected(to_error(status));
+  }
+
   Status close() override {
     if (broken_) PYC_CHECK(resume());
     PYC_CHECK(env_->begin(directory_));
@@ -142,6 +162,7 @@ class RocksWriter : public DatabaseWriter {
   std::unique_ptr<rocksdb::DB> db_;
   std::filesystem::path directory_;
   bool broken_ = false;
+  size_t removed_ = 0;  // keys, since the last compaction
 };
 
 }  // namespace

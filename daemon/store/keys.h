@@ -6,6 +6,7 @@
 //             | 'S' delta:be32   → sealed(symbols)      new symbols and renames, symbol_codec.h; to be applied in order
 //             | 'F' file:be32    → sealed(sha256)       the source of a file: which content
 //             | 'C' sha256       → sealed(zstd)         the content of a source file
+//             | 'R' 0:be32       → sealed(discarded:varint)   of a ring: samples of the blocks that were removed so far
 //   summary  := count:varint first_us:zigzag min_us:zigzag max_us:zigzag      times of the block's samples
 //   sealed(v) := v checksum     checksum = the first 8 bytes of SHA-256(key v): a value under a wrong key is damaged
 //   too be32     := big-endian, so that keys sort by number
@@ -32,9 +33,10 @@ enum class KeyKind : char {
   kSymbols = 'S',
   kFileSource = 'F',
   kContent = 'C',
+  kRing = 'R',
 };
-inline constexpr KeyKind kAllKeyKinds[] = {KeyKind::kBlock, KeyKind::kSummary, KeyKind::kSymbols, KeyKind::kFileSource,
-                                           KeyKind::kContent};
+inline constexpr KeyKind kAllKeyKinds[] = {KeyKind::kBlock,      KeyKind::kSummary, KeyKind::kSymbols,
+                                           KeyKind::kFileSource, KeyKind::kContent, KeyKind::kRing};
 
 inline constexpr size_t kHashSize = 32;
 inline constexpr uint32_t kMaxBlockSamples = 65536;

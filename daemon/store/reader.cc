@@ -10,6 +10,7 @@
 
 #include "analysis/model/loss.h"
 #include "daemon/store/block_codec.h"
+#include "daemon/store/bytes.h"
 #include "daemon/store/keys.h"
 #include "daemon/store/symbol_codec.h"
 #include "daemon/store/zstd_codec.h"
@@ -28,10 +29,11 @@ void keep_in_range(SampleColumns& samples, const EventFilter& filter) {
 
 class Reader : public EventReader {
  public:
-  Reader(v1::Session session, std::unique_ptr<DatabaseReader> database)
+  Reader(v1::Session session, std::shared_ptr<const DatabaseReader> database)
       : session_(std::move(session)), database_(std::move(database)) {
     load_symbols();
     load_sources();
+    load_ring();
     load_blocks();
   }
 
@@ -111,6 +113,15 @@ class Reader : public EventReader {
     });
   }
 
+  void load_ring() {
+    scan(KeyKind::kRing, [&](uint32_t, std::string_view bytes) {
+      ByteReader in(bytes);
+      const uint64_t discarded = in.varint();
+      if (in.finished()) session_.mutable_loss()->set_discarded(discarded);
+      return true;
+    });
+  }
+
   void load_blocks() {
     scan(KeyKind::kSummary, [&](uint32_t number, std::string_view bytes) {
       if (std::optional<BlockSummary> summary = decode_summary(bytes)) blocks_.push_back({number, *summary});
@@ -126,11 +137,12 @@ class Reader : public EventReader {
 
   // session.pb counts what was written. A recording goes on after it; summaries that are damaged are missing.
   void count_what_is(uint64_t samples) {
-    const uint64_t written = session_.samples();
-    session_.set_events(session_.events() - written + samples);
+    v1::Loss& loss = *session_.mutable_loss();
+    const uint64_t written = loss.recorded();
+    session_.set_events(session_.events() - session_.samples() + samples);
     session_.set_samples(samples);
-    session_.mutable_loss()->set_recorded(session_.events());
-    if (samples < written) add_loss(*session_.mutable_loss(), v1::LOSS_REASON_CORRUPT_BLOCK, written - samples);
+    loss.set_recorded(session_.events() + loss.discarded());
+    if (loss.recorded() < written) add_loss(loss, v1::LOSS_REASON_CORRUPT_BLOCK, written - loss.recorded());
   }
 
   std::optional<SampleColumns> read_block(const Block& block) const {
@@ -150,7 +162,7 @@ class Reader : public EventReader {
   }
 
   v1::Session session_;
-  std::unique_ptr<DatabaseReader> database_;
+  std::shared_ptr<const DatabaseReader> database_;
   Symbols symbols_;
   Symbols::Mark known_;
   std::unordered_map<uint32_t, std::string> sources_;
@@ -163,7 +175,7 @@ class Reader : public EventReader {
 
 }  // namespace
 
-Result<std::unique_ptr<EventReader>> make_reader(v1::Session session, std::unique_ptr<DatabaseReader> database) {
+Result<std::unique_ptr<EventReader>> make_reader(v1::Session session, std::shared_ptr<const DatabaseReader> database) {
   if (session.format_version() > kFormatVersion)
     return fail(
         ErrorCode::kFailed,

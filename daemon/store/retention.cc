@@ -59,23 +59,9 @@ std::vector<Candidate> candidates(const Catalog& catalog, const std::vector<std:
   return found;
 }
 
-}  // namespace
-
-Result<Store::Deleted> Store::remove(std::span<const std::string> references, const StoreUser& user) {
-  PYC_TRY(Catalog catalog, Catalog::open(directory_));
-  std::vector<std::string> ids;
-  for (const std::string& reference : references) {
-    PYC_TRY(std::string id, catalog.resolve(reference, user));
-    if (std::ranges::find(ids, id) == ids.end()) ids.push_back(std::move(id));
-  }
-  return remove_all(catalog, ids);
-}
-
-Result<Store::Deleted> Store::prune(std::optional<uint32_t> keep, std::optional<uint64_t> max_bytes,
-                                    const StoreUser& user) {
-  PYC_TRY(Catalog catalog, Catalog::open(directory_));
-  PYC_TRY(std::vector<std::string> ids, catalog.ids(user));
-  std::vector<Candidate> sessions = candidates(catalog, ids);  // newest first
+// Of sessions, newest first: which ones have to go.
+std::vector<std::string> surplus(const std::vector<Candidate>& sessions, std::optional<uint32_t> keep,
+                                 std::optional<uint64_t> max_bytes) {
   uint64_t total = 0;
   for (const Candidate& session : sessions) total += session.bytes;
   std::vector<std::string> doomed;
@@ -86,8 +72,34 @@ Result<Store::Deleted> Store::prune(std::optional<uint32_t> keep, std::optional<
     doomed.push_back(sessions[i].id);
     total -= sessions[i].bytes;
   }
+  return doomed;
+}
+
+}  // namespace
+
+Result<Store::Deleted> Store::remove(std::span<const std::string> references, const StoreUser& user) {
+  PYC_TRY(Catalog catalog, Catalog::open(directory_));
+  std::vector<std::string> ids;
+  for (const std::string& reference : references) {
+    PYC_TRY(std::string id, catalog.resolve(reference, user));
+    PYC_CHECK(catalog.check_own(id, user));
+    if (std::ranges::find(ids, id) == ids.end()) ids.push_back(std::move(id));
+  }
+  return remove_all(catalog, ids);
+}
+
+Result<Store::Deleted> Store::prune(std::optional<uint32_t> keep, std::optional<uint64_t> max_bytes,
+                                    const StoreUser& user) {
+  PYC_TRY(Catalog catalog, Catalog::open(directory_));
+  PYC_TRY(std::vector<std::string> ids, catalog.own_ids(user));
   for (const std::string& name : catalog.leftovers(user)) static_cast<void>(remove_tree(catalog.descriptor(), name));
-  return remove_all(catalog, doomed);
+  return remove_all(catalog, surplus(candidates(catalog, ids), keep, max_bytes));
+}
+
+Result<Store::Deleted> Store::prune_of(uid_t owner, std::optional<uint32_t> keep, std::optional<uint64_t> max_bytes) {
+  PYC_TRY(Catalog catalog, Catalog::open(directory_));
+  PYC_TRY(std::vector<std::string> ids, catalog.ids_of(owner));
+  return remove_all(catalog, surplus(candidates(catalog, ids), keep, max_bytes));
 }
 
 }  // namespace pycroscope

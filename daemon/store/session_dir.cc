@@ -18,6 +18,8 @@ constexpr const char* kLockName = "lock";
 // The lock file is as large while recording: on a full disk, giving it up makes room for the last session.pb.
 constexpr size_t kReserveBytes = 16384;
 constexpr size_t kMaxMetaBytes = size_t{16} << 20;
+// Who sees a session is decided by its directory's mode.
+constexpr mode_t kMetaMode = 0640, kOwnMode = 0700, kSharedMode = 0750;
 
 Status write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -44,7 +46,7 @@ Result<std::string> read_all(int fd) {
 
 Status replace_meta(int directory, std::string_view content, bool durable, uid_t uid) {
   ::unlinkat(directory, kMetaTemporaryName, 0);  // of a recorder that was killed
-  Fd file(::openat(directory, kMetaTemporaryName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  Fd file(::openat(directory, kMetaTemporaryName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMetaMode));
   if (!file) return std::unexpected(system_error("cannot write a session"));
   PYC_CHECK(write_all(file.get(), content));
   struct stat owner{};
@@ -60,6 +62,8 @@ Status replace_meta(int directory, std::string_view content, bool durable, uid_t
 
 }  // namespace
 
+bool is_shared(const struct stat& directory) { return (directory.st_mode & S_IXGRP) != 0; }
+
 Result<SessionDir> SessionDir::open(int parent, const std::string& name) {
   Fd directory(::openat(parent, name.c_str(), kDirectoryFlags));
   struct stat status{};
@@ -69,7 +73,7 @@ Result<SessionDir> SessionDir::open(int parent, const std::string& name) {
 }
 
 Result<SessionDir> SessionDir::create(int parent, const std::string& name) {
-  if (::mkdirat(parent, name.c_str(), 0700) != 0) return std::unexpected(system_error("cannot create a session"));
+  if (::mkdirat(parent, name.c_str(), kOwnMode) != 0) return std::unexpected(system_error("cannot create a session"));
   PYC_TRY(SessionDir session, open(parent, name));
   int directory = session.directory_.get();
   session.lock_ = Fd(::openat(directory, kLockName, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -80,6 +84,24 @@ Result<SessionDir> SessionDir::create(int parent, const std::string& name) {
   session.database_ = Fd(::openat(directory, kDatabaseName, kDirectoryFlags));
   if (!session.database_) return std::unexpected(system_error("cannot create a session"));
   return session;
+}
+
+std::optional<gid_t> SessionDir::shared_with() const {
+  struct stat status{};
+  if (::fstat(directory_.get(), &status) != 0 || !is_shared(status)) return std::nullopt;
+  return status.st_gid;
+}
+
+Status SessionDir::share(std::optional<gid_t> group) {
+  // In this order nobody sees it in between but those who are meant to.
+  if (::fchmod(directory_.get(), kOwnMode) != 0) return std::unexpected(system_error("cannot share a session"));
+  if (!group) return {};
+  const auto same_owner = static_cast<uid_t>(-1);
+  if (::fchown(directory_.get(), same_owner, *group) != 0 ||
+      ::fchownat(directory_.get(), kMetaName, same_owner, *group, AT_SYMLINK_NOFOLLOW) != 0 ||
+      ::fchmod(directory_.get(), kSharedMode) != 0)
+    return std::unexpected(system_error("cannot share a session"));
+  return {};
 }
 
 std::filesystem::path SessionDir::database() const {

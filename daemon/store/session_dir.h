@@ -2,6 +2,7 @@
 // follow no symbolic link.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -17,6 +18,9 @@ namespace pycroscope {
 
 inline constexpr const char* kDatabaseName = "db";
 
+// Whether a session's directory is open to its group.
+bool is_shared(const struct stat& directory);
+
 class SessionDir {
  public:
   // kNotFound when there is no such directory. `parent`: a descriptor of STORE/sessions.
@@ -25,6 +29,8 @@ class SessionDir {
   static Result<SessionDir> create(int parent, const std::string& name);
 
   uid_t owner() const { return owner_; }
+  // The group whose members may see it.
+  std::optional<gid_t> shared_with() const;
   // A path of the database directory which stays right when the session is renamed. Valid as long as this object.
   std::filesystem::path database() const;
 
@@ -32,6 +38,9 @@ class SessionDir {
   Result<v1::Session> read_meta() const;
   // Replaces session.pb. `durable`: it is on the disk when this returns. Uses up the reserve when the disk is full.
   Status write_meta(const v1::Session& session, bool durable);
+
+  // Lets the members of `group` see it, or nobody but the owner.
+  Status share(std::optional<gid_t> group);
 
   // Whether a recorder holds the lock.
   bool is_locked() const;

@@ -23,7 +23,9 @@ struct SessionWrite {
   uint32_t block = 0;
   Effort effort = Effort::kQuick;
   std::vector<KeyValue> sources;
-  bool durable = false;  // on the disk when it is over
+  std::vector<uint32_t> dropped = {};  // blocks that a ring has no room for any more
+  uint64_t dropped_samples = 0;        // of these
+  bool durable = false;                // on the disk when it is over
   // session.pb, but for counts, losses and bytes: these depend on how it goes.
   v1::Session session;
   v1::Loss if_stored, if_failed;
@@ -32,6 +34,7 @@ struct SessionWrite {
 struct SessionWritten {
   Status samples;  // with the symbols: all of them or none
   Status sources;  // all of them or none; none when the samples could not be stored
+  Status dropped;  // all of them or none
   Status session;
   uint64_t bytes = 0;  // of the session
   int64_t cpu_ns = 0;  // of this thread

@@ -47,6 +47,46 @@ class OpenSession : public DatabaseReader {
   std::unique_ptr<DatabaseReader> database_;
 };
 
+// A finished session in the making, entry by entry.
+class Copy {
+ public:
+  static Result<Copy> start(const Catalog& catalog, const StoreUser& owner) {
+    PYC_TRY(Draft draft, Draft::start(catalog, owner));
+    return Copy(std::move(draft), owner);
+  }
+
+  Status add(std::string_view key, std::string_view value) {
+    batch_.push_back({std::string(key), std::string(value)});
+    batch_bytes_ += value.size();
+    return batch_bytes_ < kBatchBytes ? Status() : flush();
+  }
+
+  // Makes it visible; sets what depends on the place.
+  Status publish(v1::Session& session) {
+    PYC_CHECK(flush());
+    PYC_CHECK(draft_.take_database()->close());
+    PYC_CHECK(draft_.directory().give_database(owner_.uid, owner_.gid));
+    draft_.directory().drop_reserve();
+    session.set_bytes(draft_.directory().bytes());
+    return draft_.publish(session);
+  }
+
+ private:
+  static constexpr size_t kBatchBytes = size_t{1} << 20;
+
+  Copy(Draft draft, const StoreUser& owner) : draft_(std::move(draft)), owner_(owner) {}
+
+  Status flush() {
+    batch_bytes_ = 0;
+    return draft_.database().write(std::exchange(batch_, {}), false);
+  }
+
+  Draft draft_;
+  StoreUser owner_;
+  std::vector<KeyValue> batch_;
+  size_t batch_bytes_ = 0;
+};
+
 }  // namespace
 
 Result<Store> Store::open(std::filesystem::path directory) {
@@ -119,27 +159,54 @@ Status Store::pack(std::string_view reference, const StoreUser& user,
 }
 
 Result<v1::Session> Store::unpack(const StoreUser& owner, const std::function<Result<std::string>()>& read) {
-  constexpr size_t kBatchBytes = size_t{1} << 20;
   PYC_TRY(Catalog catalog, Catalog::open(directory_));
-  PYC_TRY(Draft draft, Draft::start(catalog, owner));
-  std::vector<KeyValue> batch;
-  size_t batch_bytes = 0;
-  auto flush = [&] {
-    batch_bytes = 0;
-    return draft.database().write(std::exchange(batch, {}), false);
-  };
-  PYC_TRY(v1::Session session, read_pack(read, [&](std::string_view key, std::string_view value) {
-            batch.push_back({std::string(key), std::string(value)});
-            batch_bytes += value.size();
-            return batch_bytes < kBatchBytes ? Status() : flush();
-          }));
-  PYC_CHECK(flush());
-  PYC_CHECK(draft.take_database()->close());
-  PYC_CHECK(draft.directory().give_database(owner.uid, owner.gid));
-  draft.directory().drop_reserve();
-  session.set_bytes(draft.directory().bytes());
-  PYC_CHECK(draft.publish(session));
+  PYC_TRY(Copy copy, Copy::start(catalog, owner));
+  PYC_TRY(v1::Session session, read_pack(read, [&](auto... entry) { return copy.add(entry...); }));
+  PYC_CHECK(copy.publish(session));
   return session;
+}
+
+Result<v1::Session> Store::snapshot(std::string_view reference, const std::string& name, const StoreUser& user,
+                                    const StoreUser& owner) {
+  PYC_CHECK(check_session_name(name));
+  PYC_TRY(Catalog catalog, Catalog::open(directory_));
+  PYC_TRY(std::string id, catalog.resolve(reference, user));
+  // In this order: the database then has at least what the description counts.
+  PYC_TRY(v1::Session session, catalog.describe(id));
+  PYC_TRY(const std::shared_ptr<DatabaseReader> database, OpenSession::open(catalog, id));
+  PYC_TRY(Copy copy, Copy::start(catalog, owner));
+  for (const KeyKind& kind : kAllKeyKinds) {
+    Status copied;
+    PYC_CHECK(database->scan(key_prefix(kind), [&](auto... entry) {
+      copied = copy.add(entry...);
+      return copied.has_value();
+    }));
+    PYC_CHECK(copied);
+  }
+  PYC_TRY(const std::unique_ptr<EventReader> reader, make_reader(std::move(session), database));
+  session = reader->session();
+  session.clear_id();
+  session.set_name(name);
+  session.set_state(v1::SESSION_STATE_COMPLETE);
+  session.set_end_reason("snapshot");
+  session.clear_shared_with();
+  PYC_CHECK(copy.publish(session));
+  return session;
+}
+
+Result<v1::Session> Store::share(std::string_view reference, std::optional<gid_t> group, const StoreUser& user) {
+  PYC_TRY(Catalog catalog, Catalog::open(directory_));
+  PYC_TRY(std::string id, catalog.resolve(reference, user));
+  PYC_CHECK(catalog.check_own(id, user));
+  PYC_TRY(SessionDir directory, SessionDir::open(catalog.descriptor(), id));
+  PYC_CHECK(directory.share(group));
+  return catalog.describe(id);
+}
+
+Result<size_t> Store::count(const StoreUser& user) const {
+  PYC_TRY(Catalog catalog, Catalog::open(directory_));
+  PYC_TRY(const std::vector<std::string> ids, catalog.own_ids(user));
+  return ids.size();
 }
 
 }  // namespace pycroscope

@@ -4,7 +4,8 @@
 //   STORE/sessions/ID/lock         flock held by the recorder while it records
 //   STORE/sessions/ID/db/          RocksDB
 //
-// Any number of processes may list, record, read and delete at once. Who owns the directory owns the session.
+// Any number of processes may list, record, read and delete at once. Who owns the directory owns the session. A session
+// whose directory its group may enter is shared: the members of that group see it and may change nothing.
 #pragma once
 
 #include <sys/types.h>
@@ -25,10 +26,12 @@
 
 namespace pycroscope {
 
-// For whom the store works: sees and deletes what belongs to `uid`; root sees all.
+// For whom the store works: sees what belongs to `uid` or is shared with one of `groups`, deletes what belongs to
+// `uid`; root sees and deletes all.
 struct StoreUser {
   uid_t uid = 0;
   gid_t gid = 0;
+  std::vector<gid_t> groups = {};
 };
 
 // A recording being written. One owner thread. The destructor without finish() leaves the session as a kill would.
@@ -74,7 +77,8 @@ class Store {
     std::vector<std::string> problems;
   };
   Result<Listing> list(const StoreUser& user) const;
-  // `reference`: an id, a unique prefix of one (>= 4 characters), a name (the newest of that name), "latest" or "".
+  // `reference`: an id, a unique prefix of one (>= 4 characters), a name (the newest of that name, of the user's own
+  // before those of others), "latest" or "" (of the user's own; of all for root).
   Result<v1::Session> find(std::string_view reference, const StoreUser& user) const;
   Result<std::unique_ptr<EventReader>> read(std::string_view reference, const StoreUser& user) const;
 
@@ -82,12 +86,22 @@ class Store {
     std::vector<std::string> ids;
     uint64_t bytes = 0;
   };
-  // A session that is being recorded is not deleted: kFailed.
+  // A session that is being recorded is not deleted: kFailed. One of somebody else's neither: kNotPermitted.
   Result<Deleted> remove(std::span<const std::string> references, const StoreUser& user);
   // Keeps the newest `keep`, then deletes the oldest until the rest fits in `max_bytes`. Sessions being recorded
   // count but stay.
   Result<Deleted> prune(std::optional<uint32_t> keep, std::optional<uint64_t> max_bytes, const StoreUser& user);
+  // The same of the sessions of one owner, who may be root.
+  Result<Deleted> prune_of(uid_t owner, std::optional<uint32_t> keep, std::optional<uint64_t> max_bytes);
 
+  // Lets the members of `group` see a session, or nobody but its owner. Only the owner and root may: kNotPermitted.
+  Result<v1::Session> share(std::string_view reference, std::optional<gid_t> group, const StoreUser& user);
+  // How many sessions are the user's own.
+  Result<size_t> count(const StoreUser& user) const;
+
+  // A copy of a session as it is now, also of one that is being recorded, as a complete one of `owner`'s.
+  Result<v1::Session> snapshot(std::string_view reference, const std::string& name, const StoreUser& user,
+                               const StoreUser& owner);
   // One file that holds a finished or interrupted session; see pack.h for its format.
   Status pack(std::string_view reference, const StoreUser& user,
               const std::function<Status(std::string_view chunk)>& write) const;

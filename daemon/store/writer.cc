@@ -1,8 +1,10 @@
 #include "daemon/store/writer.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
 
 #include <chrono>
+#include <deque>
 #include <future>
 #include <numeric>
 #include <span>
@@ -18,6 +20,7 @@
 namespace pycroscope {
 namespace {
 
+using google::protobuf::util::TimeUtil;
 using Clock = std::chrono::steady_clock;
 
 // A block is cut when it is full, when it is worth it and old enough, or when it is very old: a short block wastes
@@ -28,11 +31,15 @@ constexpr auto kMaxAge = std::chrono::seconds(120);
 // Somewhat less than the interval of the recorder's syncs.
 constexpr auto kDurableInterval = std::chrono::milliseconds(900);
 constexpr int kSourceLevel = 6;
+// A ring is dropped block by block: this many make it up, and so much more than it is kept.
+constexpr int kRingBlocks = 10;
 
 class Writer : public SessionWriter {
  public:
   Writer(v1::Session session, SessionDir directory, std::unique_ptr<DatabaseWriter> database, const StoreUser& owner)
-      : session_(std::move(session)), owner_(owner), directory_(std::move(directory)), database_(std::move(database)) {}
+      : session_(std::move(session)), owner_(owner), directory_(std::move(directory)), database_(std::move(database)) {
+    if (session_.config().has_ring()) ring_.emplace(TimeUtil::DurationToNanoseconds(session_.config().ring()));
+  }
 
   Symbols& symbols() override { return symbols_; }
   v1::Session& session() override {
@@ -119,6 +126,12 @@ class Writer : public SessionWriter {
     }
   };
 
+  // A block that is complete and stored.
+  struct RingBlock {
+    uint32_t number;
+    BlockSummary summary;
+  };
+
   // A write that is under way.
   struct Pending {
     std::future<SessionWritten> outcome = {};
@@ -127,6 +140,9 @@ class Writer : public SessionWriter {
     // Afterwards, if it works:
     size_t stored_samples;                       // of the open block
     std::optional<SymbolsWritten> symbols = {};  // nothing: as before
+    std::optional<RingBlock> ring_block = {};
+    size_t dropped = 0;  // of the oldest ring_blocks_
+    uint64_t dropped_samples = 0;
     // If it fails:
     Unstored unstored;
     std::vector<std::string> contents;
@@ -135,7 +151,18 @@ class Writer : public SessionWriter {
   bool open_is_due() const {
     if (open_.size() == 0) return false;
     auto age = Clock::now() - opened_at_;
+    if (ring_ && duration_ns_ - open_.time_ns.front() >= ring_->count() / kRingBlocks) return true;
     return age >= kMaxAge || (age >= kWorthwhileAge && open_.size() >= kWorthwhileSamples);
+  }
+
+  // The blocks that a ring has no room for any more, for a write that is about to begin.
+  void drop_oldest(SessionWrite& write) {
+    const int64_t kept_from_us = (duration_ns_ - ring_->count()) / 1000;
+    for (const RingBlock& block : ring_blocks_) {
+      if (block.summary.max_us >= kept_from_us) break;
+      write.dropped.push_back(block.number);
+      write.dropped_samples += block.summary.count;
+    }
   }
 
   // What of the open block is nowhere but in memory.
@@ -165,7 +192,11 @@ class Writer : public SessionWriter {
       write.symbols = sealed_entry(numbered_key(KeyKind::kSymbols, next_delta_), *delta);
       pending.symbols.emplace(symbols_written_).advance(symbols_);
     }
+    if (ring_) drop_oldest(write);
+    pending.dropped = write.dropped.size();
+    pending.dropped_samples = write.dropped_samples;
     if (ends_block) {
+      if (ring_) pending.ring_block = RingBlock{next_block_, summarize(open_)};
       write.samples = std::exchange(open_, {});
       stored_samples_ = 0;
     } else if (pending.unstored.samples != 0) {
@@ -189,6 +220,11 @@ class Writer : public SessionWriter {
     if (!written.sources)
       for (const std::string& hash : ended.contents) contents_.erase(hash);
     if (ended.ends_block && (written.samples || ended.is_block_stored)) ++next_block_;
+    if (written.dropped && ended.dropped > 0) {
+      ring_blocks_.erase(ring_blocks_.begin(), ring_blocks_.begin() + static_cast<ptrdiff_t>(ended.dropped));
+      loss_.set_discarded(loss_.discarded() + ended.dropped_samples);
+    }
+    if (written.samples && ended.ring_block) ring_blocks_.push_back(*ended.ring_block);
     if (written.samples) {
       if (!ended.ends_block) stored_samples_ = ended.stored_samples;
       if (ended.symbols) {
@@ -216,6 +252,8 @@ class Writer : public SessionWriter {
   SampleColumns open_;         // block `next_block_`, or the one after it while that one is being stored
   size_t stored_samples_ = 0;  // of open_, by the last write that worked
   uint32_t next_block_ = 0;
+  std::optional<std::chrono::nanoseconds> ring_;  // only the last so much is kept
+  std::deque<RingBlock> ring_blocks_;             // of a ring, oldest first
   Clock::time_point opened_at_;
   Clock::time_point durable_at_ = Clock::now();
 

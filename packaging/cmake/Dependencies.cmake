@@ -1,4 +1,4 @@
-# Third-party libraries as imported targets. Everything but glibc, libstdc++, spdlog and fmt is linked statically, which keeps
+# Third-party libraries as imported targets. Everything but glibc, libstdc++, libsystemd, spdlog and fmt is linked statically, which keeps
 # the start of the program fast (no hundred shared objects to relocate).
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -25,6 +25,9 @@ function(pyc_static name)
 endfunction()
 
 pyc_static(pyc_grpc grpc++ protobuf)
+find_library(PYC_LIB_grpc_reflection NAMES libgrpc++_reflection.a REQUIRED)
+add_library(pyc_grpc_reflection INTERFACE)
+target_link_libraries(pyc_grpc_reflection INTERFACE ${PYC_LIB_grpc_reflection} pyc_grpc)
 pyc_static(pyc_protobuf protobuf)
 pyc_static(pyc_rocksdb rocksdb)
 # Debian's rocksdb.pc does not name what the static library needs, and not all of these have a .pc file.
@@ -38,3 +41,5 @@ pyc_static(pyc_zstd libzstd)
 pyc_static(pyc_crypto libcrypto)
 pyc_static(pyc_re2 re2)
 pyc_static(pyc_ncurses ncursesw)
+pyc_static(pyc_yaml yaml-cpp)
+pkg_check_modules(systemd REQUIRED QUIET IMPORTED_TARGET libsystemd)

@@ -71,7 +71,7 @@ TEST(SessionText, RowsHaveTheKeysThatScriptsRelyOn) {
   EXPECT_EQ(session_row_json(session()),
             R"({"id": "7k2f", "name": "web", "state": "complete", "pid": 42, "command": "python3 app.py", )"
             R"("python": "3.11.2", "started_at": "2023-11-14T22:13:20Z", "duration_ns": 12300000000, "events": 0, )"
-            R"("samples": 1230, "bytes": 0, "lost": 3})");
+            R"("samples": 1230, "bytes": 0, "lost": 3, "shared_with": null})");
   v1::Session unnamed = session();
   unnamed.clear_name();
   unnamed.mutable_target()->clear_interpreter();

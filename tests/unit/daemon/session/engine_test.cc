@@ -22,6 +22,8 @@ using google::protobuf::util::TimeUtil;
 
 const test::TestPython kPython{"debian", "/usr/bin/python3", ""};
 
+const Cancelled kGoOn = [] { return false; };
+
 constexpr char kBusy[] = R"(
 def burn():
     print("ready", flush=True)
@@ -77,7 +79,7 @@ class EngineTest : public testing::Test {
     v1::ViewRequest request;
     request.set_session(session);
     request.set_kind(v1::VIEW_KIND_FUNCTIONS);
-    auto view = engine_.view(self_, request);
+    auto view = engine_.view(self_, request, kGoOn);
     EXPECT_TRUE(view) << view.error().message;
     return view.value_or(v1::View());
   }
@@ -285,7 +287,7 @@ TEST_F(EngineTest, PagesOfEventsAddUp) {
   request.set_page_size(64);
   uint64_t samples = 0;
   do {
-    const auto page = engine_.events(self_, request);
+    const auto page = engine_.events(self_, request, kGoOn);
     ASSERT_TRUE(page) << page.error().message;
     EXPECT_LE(page->time_ns_size(), 64);
     EXPECT_EQ(page->time_ns_size(), page->stack_size());
@@ -295,7 +297,7 @@ TEST_F(EngineTest, PagesOfEventsAddUp) {
   } while (!request.cursor().empty());
   EXPECT_EQ(samples, engine_.get_session(self_, "latest")->samples());
   request.set_cursor("x");
-  EXPECT_EQ(engine_.events(self_, request).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(engine_.events(self_, request, kGoOn).error().code, ErrorCode::kInvalid);
 }
 
 TEST_F(EngineTest, DumpsStacks) {

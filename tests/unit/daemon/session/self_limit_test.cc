@@ -22,9 +22,10 @@ class SelfLimitTest : public ::testing::Test {
     use_.time_ns += kSecondNs;
     use_.cpu_ns += static_cast<int64_t>(cpu * kSecondNs);
     use_.memory_bytes = memory_bytes;
-    return limit_.stride(use_);
+    return limit_.stride(use_, allowance_);
   }
 
+  double allowance_ = 100;
   SelfUse use_{.time_ns = 7 * kSecondNs, .cpu_ns = 3 * kSecondNs, .memory_bytes = 0};
   SelfLimit limit_{config(), use_};
 };
@@ -49,6 +50,15 @@ TEST_F(SelfLimitTest, RaisesTheRateAgainAfterSomeCalm) {
 TEST_F(SelfLimitTest, DoesNotRaiseTheRateToWhereItWasTooMuch) {
   EXPECT_EQ(second(0.06), 2U);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(second(0.03), 2U);
+}
+
+TEST_F(SelfLimitTest, KeepsToWhatOthersLeaveWhereThatIsLess) {
+  allowance_ = 2;
+  EXPECT_EQ(second(0.019), 1U);
+  EXPECT_EQ(second(0.03), 2U);
+  allowance_ = 50;
+  EXPECT_EQ(second(0.049), 2U);
+  EXPECT_EQ(second(0.06), 4U) << "its own limit holds as well";
 }
 
 TEST_F(SelfLimitTest, GoesNoLowerThanOneSampleASecond) {

@@ -21,6 +21,10 @@ class SlowDatabase : public DatabaseWriter {
     ready_.wait();
     return database_->write(entries, sync);
   }
+  Status replace(std::span<const std::string> keys, const KeyValue& entry) override {
+    ready_.wait();
+    return database_->replace(keys, entry);
+  }
   Status close() override { return database_->close(); }
 
  private:
