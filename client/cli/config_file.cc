@@ -112,8 +112,8 @@ Status check_key(const std::filesystem::path& file, const std::string& key, cons
   if (std::ranges::find(names, key) != names.end() && key != "config" && key != "help") return {};
   const std::vector<std::string_view> candidates(names.begin(), names.end());
   const std::string_view guess = closest(key, candidates);
-  return unreadable(file, fmt::format("there is no option {}{}", key,
-                                      guess.empty() ? "" : fmt::format(": did you mean {}?", guess)));
+  return unreadable(
+      file, fmt::format("there is no option {}{}", key, guess.empty() ? "" : fmt::format(": did you mean {}?", guess)));
 }
 
 bool is_settled(const CLI::Option& option) {

@@ -13,6 +13,7 @@ namespace pycroscope {
 namespace {
 
 constexpr std::chrono::seconds kPatience(3);
+constexpr int kPingAfterMs = 30'000, kPingTimeoutMs = 20'000;
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -24,6 +25,9 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& path) {
   arguments.SetMaxReceiveMessageSize(-1);  // a whole call tree is one message
   arguments.SetMaxSendMessageSize(-1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // A service that has been stopped, or hangs, is found out while we wait for it.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingAfterMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
   return grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(), arguments);
 }
 

@@ -7,6 +7,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -20,6 +21,9 @@
 namespace pycroscope {
 
 inline constexpr char kDefaultSocket[] = "/run/pycroscope/pycroscope.sock";
+
+// For the answer to a unary call: a service that takes longer does not work.
+inline constexpr std::chrono::minutes kCallDeadline{5};
 
 // Any thread may call api(); everything else belongs to one owner thread.
 class Connection {
@@ -44,6 +48,7 @@ class Connection {
   Result<Response> call(grpc::Status (Api::*method)(grpc::ClientContext*, const Request&, Response*),
                         const Request& request) const {
     grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kCallDeadline);
     Response response;
     const grpc::Status status = (api().*method)(&context, request, &response);
     if (!status.ok()) return std::unexpected(from_grpc(status, context));

@@ -42,9 +42,8 @@ std::shared_ptr<spdlog::logger> start_logs(spdlog::level::level_enum level) {
   return std::make_shared<spdlog::logger>("pycroscoped", sink);
 }
 
-// Where systemd listens, or at the socket of the options.
-Result<std::unique_ptr<SocketServer>> listen(const ServeOptions& options, Engine& engine) {
-  PYC_TRY(Fd inherited, socket_of_systemd());
+// At `inherited`, where systemd listens, or at the socket of the options.
+Result<std::unique_ptr<SocketServer>> listen(const ServeOptions& options, Fd inherited, Engine& engine) {
   if (inherited) return SocketServer::serve_at(std::move(inherited), engine);
   return SocketServer::listen(options.socket, engine);
 }
@@ -61,16 +60,19 @@ Result<int> run_serve(const ServeOptions& options) {
     if (running != nullptr) running->shutdown();
   });
   PYC_TRY(Store store, Store::open(service_store(options.store)));
+  PYC_CHECK(store.keep_others_out());
   const std::string directory = store.directory().string();
   Engine engine(std::move(store));
   engine.begin_service(options.policy, audit);
-  PYC_TRY(const std::unique_ptr<SocketServer> server, listen(options, engine));
+  PYC_TRY(Fd inherited, socket_of_systemd());
+  const std::string where = inherited ? "the socket that systemd holds" : options.socket;
+  PYC_TRY(const std::unique_ptr<SocketServer> server, listen(options, std::move(inherited), engine));
   {
     const std::lock_guard lock(mutex);
     running = server.get();
     if (asked_to_end) server->shutdown();
   }
-  if (!options.quiet) hint(fmt::format("serving {} at {}\n", directory, options.socket));
+  if (!options.quiet) hint(fmt::format("serving {} at {}\n", directory, where));
   announce_ready(options.ready_fd, "");
   notify_systemd(fmt::format("READY=1\nSTATUS=Serving {}", directory));
   // Told twice in each interval, by the thread that accepts connections: while it does, the service is alive.

@@ -16,6 +16,8 @@ namespace {
 // A peer that says nothing, or stopped reading for good, is found out by pings: it cannot hold a connection for ever.
 constexpr int kPingAfterMs = 20'000;
 constexpr int kPingTimeoutMs = 20'000;
+// Clients may ask whether we live this often, also while nothing is sent.
+constexpr int kShortestPingIntervalMs = 10'000;
 // The largest header block of a request; ours are a few hundred bytes.
 constexpr int kMaxMetadataBytes = 16 << 10;
 
@@ -34,6 +36,7 @@ std::unique_ptr<grpc::Server> build(grpc::Service& service) {
       .AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs)
       .AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1)
       .AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0)
+      .AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kShortestPingIntervalMs)
       .AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, BoundServer::kCalls)
       .AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   return builder.BuildAndStart();

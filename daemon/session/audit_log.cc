@@ -49,10 +49,9 @@ void AuditLog::write(std::string_view action, const Caller& caller, pid_t target
     if (!left_out) return;
     if (*left_out > 0) suffix = fmt::format(" refusals_left_out={}", *left_out);
   }
-  logger_->info(
-      "audit action={} uid={} user={} target_pid={} command={} session={} outcome={}{}", action,
-      caller.uid, json_string(user_name(caller.uid)), target, json_string(command_of(target)),
-      session.empty() ? "-" : session, outcome ? "ok" : json_string(outcome.error().message), suffix);
+  logger_->info("audit action={} uid={} user={} target_pid={} command={} session={} outcome={}{}", action, caller.uid,
+                json_string(user_name(caller.uid)), target, json_string(command_of(target)),
+                session.empty() ? "-" : session, outcome ? "ok" : json_string(outcome.error().message), suffix);
 }
 
 }  // namespace pycroscope

@@ -37,8 +37,8 @@ class Housekeeper {
   const std::function<void()> every_look_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  bool changed_ = true;                  // guarded by mutex_
-  bool stopping_ = false;                // guarded by mutex_
+  bool changed_ = true;                   // guarded by mutex_
+  bool stopping_ = false;                 // guarded by mutex_
   std::map<uid_t, uint64_t> bytes_ = {};  // guarded by mutex_
   std::thread thread_;
 };

@@ -15,7 +15,8 @@ Result<std::optional<gid_t>> group_to_share_with(const Caller& caller, const std
   const bool is_member = gid && (*gid == caller.gid || std::ranges::find(caller.groups, *gid) != caller.groups.end());
   if (is_member || (gid && caller.root())) return gid;
   if (!gid && caller.root())
-    return fail(ErrorCode::kInvalid, fmt::format("there is no group {}: `getent group` lists them", json_string(group)));
+    return fail(ErrorCode::kInvalid,
+                fmt::format("there is no group {}: `getent group` lists them", json_string(group)));
   // Whether there is such a group is said to its members only.
   return fail(ErrorCode::kNotPermitted,
               fmt::format("you are in no group {}: share with one that `id` names", json_string(group)));

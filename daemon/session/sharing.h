@@ -11,8 +11,8 @@
 
 namespace pycroscope {
 
-// `group`: a name or a number, or empty for none. kNotPermitted for a group that the caller is not in, unless the caller
-// is root; kInvalid for one that does not exist.
+// `group`: a name or a number, or empty for none. kNotPermitted for a group that the caller is not in, unless the
+// caller is root; kInvalid for one that does not exist.
 Result<std::optional<gid_t>> group_to_share_with(const Caller& caller, const std::string& group);
 
 }  // namespace pycroscope

@@ -72,6 +72,11 @@ Status Catalog::check_own(const std::string& id, const StoreUser& user) const {
               fmt::format("session {} is shared with you and not yours: only its owner and root may change it", id));
 }
 
+bool Catalog::is_locked(const std::string& name) const {
+  const Result<SessionDir> directory = SessionDir::open(sessions_.get(), name);
+  return directory && directory->is_locked();
+}
+
 std::vector<std::string> Catalog::leftovers(const StoreUser& user) const {
   std::vector<std::string> found = names().value_or(std::vector<std::string>());
   std::erase_if(found, [&](const std::string& name) {
@@ -79,7 +84,7 @@ std::vector<std::string> Catalog::leftovers(const StoreUser& user) const {
     bool hidden = name.starts_with(kNewPrefix) || name.starts_with(kTrashPrefix);
     return !hidden || access(name, user) != Access::kOwn ||
            ::fstatat(sessions_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-           ::time(nullptr) - status.st_ctime < kLeftoverAge;
+           ::time(nullptr) - status.st_ctime < kLeftoverAge || is_locked(name);
   });
   return found;
 }

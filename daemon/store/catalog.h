@@ -31,7 +31,7 @@ class Catalog {
   Result<std::vector<std::string>> ids_of(uid_t owner) const;
   // kNotPermitted when a session is somebody else's.
   Status check_own(const std::string& id, const StoreUser& user) const;
-  // Hidden names that nobody has touched for an hour: what a crash left.
+  // Hidden names that nobody holds and nobody has touched for an hour: what a crash left.
   std::vector<std::string> leftovers(const StoreUser& user) const;
   // session.pb with what is derived: id, owner, "interrupted". The sentence of an error names the session.
   Result<v1::Session> describe(const std::string& id) const;
@@ -44,6 +44,7 @@ class Catalog {
   enum class Access { kNone, kSee, kOwn };
   Access access(const std::string& name, const StoreUser& user) const;
   Result<std::vector<std::string>> ids(const StoreUser& user, Access least) const;
+  bool is_locked(const std::string& name) const;
   Result<std::string> newest(const StoreUser& user) const;
   Result<std::vector<std::string>> names() const;
 

@@ -1,10 +1,13 @@
 #include "daemon/store/store.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <utility>
 
 #include "daemon/os/clock.h"
+#include "daemon/os/user_names.h"
 #include "daemon/store/catalog.h"
 #include "daemon/store/database.h"
 #include "daemon/store/draft.h"
@@ -92,6 +95,15 @@ class Copy {
 Result<Store> Store::open(std::filesystem::path directory) {
   PYC_CHECK(make_store_directory(directory));
   return Store(std::move(directory));
+}
+
+Status Store::keep_others_out() const {
+  PYC_TRY(const Catalog catalog, Catalog::open(directory_));
+  if (catalog.owner() == ::geteuid() && ::fchmod(catalog.descriptor(), 0700) == 0) return {};
+  return fail(ErrorCode::kNotPermitted,
+              fmt::format("the store {} belongs to user {}: a service for all needs one of its own, choose another "
+                          "--store",
+                          directory_.string(), user_name(catalog.owner())));
 }
 
 std::filesystem::path Store::default_directory() { return default_store_directory(); }

@@ -68,6 +68,10 @@ class Store {
 
   const std::filesystem::path& directory() const { return directory_; }
 
+  // For a service that reads sessions for others: nobody but this process's user can reach the sessions any more, so
+  // that nobody can lay something else in their place. kNotPermitted when the store is somebody else's.
+  Status keep_others_out() const;
+
   // A new session, its directory owned by `owner`; fills session.id, format_version, owner_uid, state, started_at,
   // start_monotonic_ns. A name must be printable, without '/', at most 128 bytes, and not an id's form.
   Result<std::unique_ptr<SessionWriter>> create(v1::Session session, const StoreUser& owner);

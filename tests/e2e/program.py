@@ -116,6 +116,8 @@ class Program:
         self.store = store
         self.common = common  # options added to every command, such as --socket; before a `--`
         self.prefix = prefix  # what starts the program: strace, setpriv, ...
+        self.daemon: subprocess.Popen | None = None
+        self.log: Path | None = None  # the daemon's stderr
 
     def command(self, *arguments) -> list[str]:
         words = [*map(str, arguments)]
@@ -211,25 +213,28 @@ def daemon(store: Path, *arguments, prefix: tuple[str, ...] = (), code: int = 0)
     with tempfile.TemporaryDirectory(prefix="pyc-") as folder:
         os.chmod(folder, 0o755)
         socket = Path(folder) / "socket"
-        process = subprocess.Popen(
-            [*prefix, PROGRAM, "serve", "--socket", str(socket), "--store", str(store), *arguments],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=environment(None),
-        )
+        log = Path(folder) / "log"  # a pipe that nobody reads would hold the daemon up
+        with open(log, "wb") as stderr:
+            process = subprocess.Popen(
+                [*prefix, PROGRAM, "serve", "--socket", str(socket), "--store", str(store), *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stderr=stderr,
+                env=environment(None),
+            )
         try:
             client = Program(store, "--socket", str(socket))
             wait_for(lambda: process.poll() is None and client.run("sessions", "list", code=None).returncode == 0)
             client.daemon = process
+            client.log = log
             yield client
         finally:
             process.terminate()
             try:
-                _, stderr = process.communicate(timeout=30)
+                process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
-        assert process.returncode == code, f"serve exited with {process.returncode}: {stderr[-2000:]}"
+        assert process.returncode == code, f"serve exited with {process.returncode}: {log.read_text()[-2000:]}"
 
 
 def wait_for(condition, seconds: float = READY_SECONDS):

@@ -150,8 +150,10 @@ def test_daemon_ends_its_recordings_and_keeps_them(debian, store):
             )
             wait_for(lambda: [r for r in client.json("sessions", "list")["rows"] if r["state"] == "recording"])
             time.sleep(1)
-        process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert b"the recording ended early: service stopped" in stderr, stderr
         assert alternator.alive()
     [row] = Program(store, "--store", str(store)).json("sessions", "list")["rows"]
-    assert row["state"] == "complete" and row["samples"] > 0
+    assert row["state"] == "interrupted" and row["samples"] > 0
     assert Path(store).exists()
