@@ -18,6 +18,8 @@ constexpr int kPingAfterMs = 20'000;
 constexpr int kPingTimeoutMs = 20'000;
 // Clients may ask whether we live this often, also while nothing is sent.
 constexpr int kShortestPingIntervalMs = 10'000;
+// At the end calls that have their last word to say may say it.
+constexpr auto kGrace = std::chrono::seconds(2);
 // The largest header block of a request; ours are a few hundred bytes.
 constexpr int kMaxMetadataBytes = 16 << 10;
 
@@ -55,7 +57,7 @@ void BoundServer::enable_tools() {
   });
 }
 
-BoundServer::~BoundServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+BoundServer::~BoundServer() { server_->Shutdown(std::chrono::system_clock::now() + kGrace); }
 
 void BoundServer::add(Fd connection) { grpc::AddInsecureChannelFromFd(server_.get(), connection.release()); }
 

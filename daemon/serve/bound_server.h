@@ -18,7 +18,7 @@ class BoundServer {
   static constexpr int kMaxRequestBytes = 4 << 20;
 
   BoundServer(Engine& engine, Caller caller);
-  // Cancels the calls that still run and waits for them.
+  // Gives the calls that still run a moment to end, then cancels them, and waits for them.
   ~BoundServer();
   BoundServer(const BoundServer&) = delete;
   BoundServer& operator=(const BoundServer&) = delete;

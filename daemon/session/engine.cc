@@ -79,7 +79,8 @@ Status Engine::add_recording(std::shared_ptr<Recording> recording) {
   recordings_.erase(running.begin(), running.end());
   if (ending_) return fail(ErrorCode::kUnavailable, "the service is stopping: try again when it runs again");
   const auto own = std::ranges::count_if(recordings_, [&](const auto& r) { return r->owner() == recording->owner(); });
-  if (static_cast<size_t>(own) >= policy_.value_or(ServicePolicy()).recordings_per_user) {
+  const bool limited = policy_ && recording->owner() != 0;
+  if (limited && static_cast<size_t>(own) >= policy_->recordings_per_user) {
     return fail(ErrorCode::kFailed,
                 fmt::format("{} of your recordings are running already: stop one before you start another", own));
   }
