@@ -64,8 +64,9 @@ Error transport_error(const grpc::Status& status) {
               "the service is too busy, or the request is too large: try again with fewer at once (" +
                   status.error_message() + ")"};
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return {ErrorCode::kUnavailable,
-              "the service did not answer in time: it is overloaded or hangs, `systemctl restart pycroscoped` ends that"};
+      return {
+          ErrorCode::kUnavailable,
+          "the service did not answer in time: it is overloaded or hangs, `systemctl restart pycroscoped` ends that"};
     case grpc::StatusCode::CANCELLED:
       return {ErrorCode::kFailed, "the request was cancelled"};
     default:

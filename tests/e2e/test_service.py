@@ -287,7 +287,13 @@ class Notifications:
         return self.said.get(timeout=30)
 
 
-AS_SYSTEMD = "import os, sys; os.environ['LISTEN_PID'] = os.environ['WATCHDOG_PID'] = str(os.getpid()); os.execv(sys.argv[1], sys.argv[1:])"
+# Becomes a service with the socket where services look for it.
+AS_SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ["LISTEN_PID"] = os.environ["WATCHDOG_PID"] = str(os.getpid())
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def test_systemd_hands_over_the_socket_and_is_kept_informed(debian, store, short_path):
@@ -302,15 +308,14 @@ def test_systemd_hands_over_the_socket_and_is_kept_informed(debian, store, short
         env=environment(None),
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", AS_SYSTEMD, PROGRAM, "serve", "-q", "--store", str(store)],
+        [sys.executable, "-c", AS_SYSTEMD, str(listener.fileno()), PROGRAM, "serve", "-q", "--store", str(store)],
         env={
             **environment(None),
             "LISTEN_FDS": "1",
             "NOTIFY_SOCKET": str(notifications.path),
             "WATCHDOG_USEC": "400000",
         },
-        preexec_fn=lambda: os.dup2(listener.fileno(), 3),
-        close_fds=False,
+        pass_fds=[listener.fileno()],
     )
     try:
         while not (said := notifications.next()).startswith("READY=1"):
