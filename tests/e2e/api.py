@@ -81,6 +81,11 @@ class User:
     def __init__(self, api: Api, uid: int, process: subprocess.Popen):
         self.api, self.uid, self._process = api, uid, process
 
+    def close(self) -> None:
+        """Ends the process, and its connection with it."""
+        self._process.kill()
+        self._process.wait()
+
     def calls(self, calls: Sequence[Call], at_once: int = 80) -> list[Answer]:
         """So many at once; the service runs 96 of one caller."""
         asked = json.dumps({"at_once": at_once, "calls": [call.line() for call in calls]}).encode() + b"\n"

@@ -297,6 +297,14 @@ def with_text(base: bytes, path: list[FieldDescriptor], field: FieldDescriptor, 
     return base + data
 
 
+def bent(data: bytes, chance: random.Random) -> bytes:
+    """A bit of it flipped, which is mostly a message still; or more of it, which mostly is none."""
+    if not data or chance.randrange(3) == 0:
+        return garbled(data, chance)
+    at = chance.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ 1 << chance.randrange(7)]) + data[at + 1 :]
+
+
 def storm_of_calls(served: Service, api: Api, count: int, seed: int) -> dict[str, int]:
     """Bent requests of every method by a user who has nothing to lose; how often each status was the answer."""
     chance = random.Random(seed)
@@ -318,7 +326,7 @@ def storm_of_calls(served: Service, api: Api, count: int, seed: int) -> dict[str
                 chunks = chance.sample(packed, len(packed)) if chance.randrange(2) else list(packed)
                 call.requests = [garbled(chunk, chance) if chance.randrange(3) == 0 else chunk for chunk in chunks]
             else:
-                call.requests = [garbled(bases[method], chance) for _ in range(chance.choice([1, 1, 1, 0, 2]))]
+                call.requests = [bent(bases[method], chance) for _ in range(chance.choice([1, 1, 1, 1, 1, 1, 0, 2]))]
             if chance.randrange(4) == 0:
                 call.cancel = chance.random() * 0.1
             calls.append(call)
@@ -381,3 +389,11 @@ def fork_as(uid: int, act: Callable[[], object]) -> int:
 
 def as_user(uid: int, act: Callable[[], object]) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(fork_as(uid, act), 0)[1]) == 0
+
+
+def release(pipe: Path) -> None:
+    """Lets go whoever waits there, so that the service can end."""
+    writer = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    pipe.unlink()
+    time.sleep(0.5)
+    os.close(writer)

@@ -182,8 +182,9 @@ def test_a_core_file_is_opened_with_the_callers_rights_and_never_waited_for(serv
 def test_bent_requests(api, served, standing):
     seen = storm_of_calls(served, api, 480, seed=5)
     print(f"\n{seen}")
-    # Neither all refused before they are looked at, nor all harmless.
-    assert seen["OK"] > 10 and seen["INVALID_ARGUMENT"] + seen["NOT_FOUND"] > 10 and seen["INTERNAL"] > 10, seen
+    # Some are no messages, some are refused for what they say, and some are harmless.
+    refused = sum(seen.get(code, 0) for code in REFUSALS)
+    assert seen["OK"] > 20 and refused > 20 and seen["INTERNAL"] > 20, seen
     standing.check(rss_growth_kb=128 << 10)
 
 
@@ -347,6 +348,15 @@ def test_user_namespaces_do_not_multiply_what_one_user_may_have(served, standing
         process.wait(30)
         process.stdout.close()
     standing.check(rss_growth_kb=64 << 10)
+
+
+def test_after_all_that_a_recording_is_as_good_as_any(served):
+    """What the daemon has not given back to the system is not this recorder's to save."""
+    for uid in (ALICE, BOB):
+        config = {"rate_hz": 100, "duration": {"seconds": 3}}
+        [*_, last] = served.users[uid].get("Attach", pid=served.targets[uid], config=config)
+        assert last.session.lowest_rate_hz == 0 and last.session.end_reason == "duration", (last.session, Use.of(served.pid))
+        served.users[uid].get("DeleteSessions", sessions=[last.session.id])
 
 
 def test_unknown_methods(served):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 from api import Api, Call
-from hostile import ALICE, BOB, REFUSALS, as_user, assert_says_nothing, named, record, service
+from hostile import ALICE, BOB, REFUSALS, as_user, assert_says_nothing, named, record, release, service
 
 READING = ("GetView", "ListEvents", "Export", "PackSession", "GetSource")
 
@@ -65,14 +64,6 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(served):
     finally:
         release(current)
     bob.get("DeleteSessions", sessions=[session])
-
-
-def release(pipe: Path) -> None:
-    """Lets go whoever waits there, so that the service can end."""
-    writer = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
-    pipe.unlink()
-    time.sleep(0.5)
-    os.close(writer)
 
 
 def test_a_session_made_of_garbage_is_refused(api, served):
