@@ -24,7 +24,7 @@ from hostile import (
     storm_of_calls,
     storm_of_frames,
 )
-from http2 import BROKEN, PREFACE, calls_per_second, headers
+from http2 import BROKEN, PING, PREFACE, call, calls_per_second, frame, headers, reset, settings
 from program import running
 
 REQUESTS = 10_000
@@ -138,6 +138,37 @@ def test_a_call_that_hangs_shuts_nobody_else_out(served):
             time.sleep(2)
     finally:
         release(current)
+
+
+FLOODS = {
+    "pings": frame(PING, payload=bytes(8)) * 2000,
+    "settings": settings(window=65535) * 2000,
+    "calls that are taken back": b"".join(call(number, "ListSessions") + reset(number) for number in range(1, 4001, 2)),
+}
+
+
+@pytest.mark.parametrize("what", FLOODS)
+def test_answers_that_are_not_read_pile_up_within_bounds(served, what):
+    """Twenty connections of one user, a third of what it may have, that say more until they are not listened to any more."""
+    before = Use.of(served.pid)
+    flood = fork_as(VANDAL, lambda: pour(served.socket, FLOODS[what], connections=20, seconds=3))
+    assert os.waitstatus_to_exitcode(os.waitpid(flood, 0)[1]) == 0
+    now = Use.of(served.pid)
+    print(f"\n{before} → {now}")
+    assert now.rss_kb <= before.rss_kb + (200 << 10), f"{before} → {now}"
+
+
+def pour(path: str, data: bytes, connections: int, seconds: float) -> None:
+    with contextlib.ExitStack() as doors:
+        for _ in range(connections):
+            door = doors.enter_context(socket.socket(socket.AF_UNIX))
+            door.settimeout(1)
+            door.connect(path)
+            deadline = time.monotonic() + seconds
+            with contextlib.suppress(OSError):
+                door.sendall(PREFACE)
+                while time.monotonic() < deadline:
+                    door.sendall(data)
 
 
 def test_many_recordings_of_one_user_take_nothing_from_anothers(api, served):
