@@ -15,9 +15,9 @@ from hostile import (
     VANDAL,
     Standing,
     Use,
-    as_user,
     duration,
     fork_as,
+    put_in,
     record,
     release,
     service,
@@ -124,7 +124,7 @@ def test_a_call_that_hangs_shuts_nobody_else_out(served):
     bob = served.users[BOB]
     session = record(bob, served.targets[BOB], "piped")
     current = served.folder / session / "db" / "CURRENT"
-    as_user(BOB, lambda: (current.unlink(), os.mkfifo(current)))
+    put_in(served, session, lambda: (current.unlink(), os.mkfifo(current)))
     try:
         with user(bob.api, served.socket, BOB) as other:
             other.ask("GetView", session=session, kind=1, deadline=1)

@@ -1,13 +1,15 @@
-"""A session's folder belongs to its user, who may put anything there; what reads it is root."""
+"""A session's folder belongs to its user, who may put anything there if the store lets users in; what reads it is root."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
-from api import Api, Call
-from hostile import ALICE, BOB, REFUSALS, as_user, assert_says_nothing, named, record, release, service
+from api import Api, Call, become
+from hostile import ALICE, BOB, REFUSALS, ROOT, assert_says_nothing, named, put_in, record, release, service
+from program import running
 
 READING = ("GetView", "ListEvents", "Export", "PackSession", "GetSource")
 
@@ -43,7 +45,8 @@ def test_links_to_somebody_elses_session_are_not_followed(api, served, how):
     mine = served.folder / session / "db"
     # Bob cannot list her folder, but the names in it are the same in every session.
     names = [path.name for path in theirs.iterdir()]
-    as_user(BOB, lambda: link_folder(mine, theirs) if how == "folder" else link_files(mine, theirs, names))
+    if not put_in(served, session, lambda: link_folder(mine, theirs) if how == "folder" else link_files(mine, theirs, names)):
+        return
     for method in READING:
         [answer] = bob.calls([Call(method, [named(api, method, session.encode())], deadline=20)])
         assert_says_nothing(answer, BOB, served)
@@ -57,13 +60,40 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(served):
     bob = served.users[BOB]
     session = record(bob, served.targets[BOB], "piped")
     current = served.folder / session / "db" / "CURRENT"
-    as_user(BOB, lambda: (current.unlink(), os.mkfifo(current)))
+    put_in(served, session, lambda: (current.unlink(), os.mkfifo(current)))
     try:
         answer = bob.ask("GetView", session=session, kind=1, deadline=10)
-        assert answer.code in REFUSALS | {"DATA_LOSS"}, answer
+        assert answer.code in REFUSALS | {"DATA_LOSS"} or not current.is_fifo(), answer
     finally:
         release(current)
     bob.get("DeleteSessions", sessions=[session])
+
+
+HOLD = """
+import fcntl, os, sys
+lock = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_lock_that_its_owner_holds_keeps_no_session_from_being_pruned(served):
+    """A recorder holds that lock; who could hold it for ever would keep what is older than it, of others too."""
+    root = served.users[ROOT]
+    lock = served.folder / served.sessions[BOB] / "lock"
+    with contextlib.ExitStack() as stack:
+        if put_in(served, served.sessions[BOB], lambda: lock.open().close()):
+            stack.enter_context(running([*become(BOB), "/usr/bin/python3", "-c", HOLD, str(lock)], cwd="/"))
+        root.get("PruneSessions", keep=0)
+        assert not root.get("ListSessions")[0].sessions
+
+
+def test_folders_in_a_session_deeper_than_any_of_ours_are_deleted_too(served):
+    deep = served.folder / served.sessions[BOB] / "x" / Path(*["x"] * 20)
+    put_in(served, served.sessions[BOB], lambda: deep.mkdir(parents=True))
+    served.users[BOB].get("DeleteSessions", sessions=[served.sessions[BOB]])
+    assert len(list(served.folder.iterdir())) == 2, "something of it was left"
 
 
 def test_a_session_made_of_garbage_is_refused(api, served):
@@ -71,11 +101,11 @@ def test_a_session_made_of_garbage_is_refused(api, served):
     bob = served.users[BOB]
     session = record(bob, served.targets[BOB], "garbage")
     database = served.folder / session / "db"
-    as_user(BOB, lambda: garble(database))
+    garble(database)
     for method in READING:
         [answer] = bob.calls([Call(method, [named(api, method, session.encode())], deadline=20)])
         assert answer.code in REFUSALS | {"DATA_LOSS"}, (method, answer)
-    as_user(BOB, lambda: (database.parent / "session.pb").write_bytes(b"\xff" * 1000))
+    (database.parent / "session.pb").write_bytes(b"\xff" * 1000)
     assert bob.ask("GetSession", session=session).code == "DATA_LOSS"
     [listing] = bob.get("ListSessions")
     assert [other.id for other in listing.sessions] == [served.sessions[BOB]] and len(listing.problems) == 1
