@@ -1,6 +1,10 @@
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+
+#include <thread>
 
 #include "client/cli/command_line.h"
 #include "client/cli/connection.h"
@@ -16,6 +20,9 @@ namespace pycroscope {
 namespace {
 
 constexpr char kServiceStore[] = "/var/lib/pycroscope";
+constexpr std::chrono::seconds kPatienceAtEnd(10);
+// Each thread that answers requests would otherwise have an arena of its own, and keep what it has held once.
+constexpr int kMallocArenas = 2;
 
 struct ServeOptions {
   std::string socket = kDefaultSocket;
@@ -39,6 +46,10 @@ std::shared_ptr<spdlog::logger> start_logs(spdlog::level::level_enum level) {
   auto log = std::make_shared<spdlog::logger>("pycroscoped", sink);
   log->set_level(level);
   spdlog::set_default_logger(std::move(log));
+  // What is wrong with a message is its sender's business.
+  google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*, int, const std::string& message) {
+    spdlog::debug("protobuf: {}", message);
+  });
   return std::make_shared<spdlog::logger>("pycroscoped", sink);
 }
 
@@ -51,6 +62,7 @@ Result<std::unique_ptr<SocketServer>> listen(const ServeOptions& options, Fd inh
 Result<int> run_serve(const ServeOptions& options) {
   PYC_CHECK(check_ready_fd(options.ready_fd));
   const auto audit = start_logs(options.log_level);
+  ::mallopt(M_ARENA_MAX, kMallocArenas);
   std::mutex mutex;
   SocketServer* running = nullptr;  // guarded by mutex
   bool asked_to_end = false;        // guarded by mutex
@@ -84,6 +96,11 @@ Result<int> run_serve(const ServeOptions& options) {
   });
   notify_systemd("STOPPING=1\nSTATUS=Ending recordings");
   engine.end_service();
+  // Everything is kept: a call that hangs has nothing to lose.
+  std::thread([] {
+    std::this_thread::sleep_for(kPatienceAtEnd);
+    ::_exit(0);
+  }).detach();
   const std::lock_guard lock(mutex);
   running = nullptr;
   return 0;

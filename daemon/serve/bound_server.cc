@@ -22,6 +22,9 @@ constexpr int kShortestPingIntervalMs = 10'000;
 constexpr auto kGrace = std::chrono::seconds(2);
 // The largest header block of a request; ours are a few hundred bytes.
 constexpr int kMaxMetadataBytes = 16 << 10;
+// What is taken from a connection at once. Each frame in it may want an answer that costs a hundred times its size, and
+// only afterwards is a peer who sends too many found out.
+constexpr int kReadBytes = 8 << 10, kMaxReadBytes = 32 << 10;
 
 std::unique_ptr<grpc::Server> build(grpc::Service& service) {
   grpc::ResourceQuota quota("pycroscope");
@@ -40,6 +43,8 @@ std::unique_ptr<grpc::Server> build(grpc::Service& service) {
       .AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0)
       .AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kShortestPingIntervalMs)
       .AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, BoundServer::kCalls)
+      .AddChannelArgument(GRPC_ARG_TCP_READ_CHUNK_SIZE, kReadBytes)
+      .AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxReadBytes)
       .AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   return builder.BuildAndStart();
 }

@@ -9,7 +9,9 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <future>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -32,6 +34,8 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kIdle = std::chrono::seconds(30);
 // Refusals are logged at most this often: whoever provokes them must not fill the log.
 constexpr auto kRefusalLog = std::chrono::seconds(1);
+// A user has several identities with other groups or in other user namespaces; each costs threads.
+constexpr size_t kIdentitiesPerUser = 8;
 // How long accepting rests when descriptors have run out.
 constexpr auto kExhausted = std::chrono::milliseconds(100);
 
@@ -72,6 +76,10 @@ struct SocketServer::State {
   void refuse(std::string_view why);
   void connection_ended(int watched);
   void release_idle();
+  // Whether the user may have one identity more; gives up those without connections for it.
+  bool has_room_for_identity(uid_t uid);
+  // Ends a server, in a thread of its own: a call that hangs must hold up nobody else.
+  void retire(std::unique_ptr<BoundCaller> caller);
   size_t connections_of(uid_t uid) const;
 
   // A second descriptor of a connection that gRPC owns. It reports EPOLLHUP when either side has closed, which is the
@@ -86,15 +94,37 @@ struct SocketServer::State {
   Listener listener;
   Fd epoll;
   Fd wake;
-  std::map<Identity, BoundCaller> callers;
+  std::map<Identity, std::unique_ptr<BoundCaller>> callers;
+  std::vector<std::future<void>> retired;
   std::unordered_map<int, Connection> connections;  // by watched descriptor
   Clock::time_point next_refusal_log = Clock::now();
 };
 
 size_t SocketServer::State::connections_of(uid_t uid) const {
   size_t count = 0;
-  for (const auto& [identity, caller] : callers) count += caller.uid == uid ? caller.connections : 0;
+  for (const auto& [identity, caller] : callers) count += caller->uid == uid ? caller->connections : 0;
   return count;
+}
+
+void SocketServer::State::retire(std::unique_ptr<BoundCaller> caller) {
+  std::erase_if(retired, [](auto& end) { return end.wait_for(Clock::duration::zero()) == std::future_status::ready; });
+  retired.push_back(std::async(std::launch::async, [ending = std::move(caller)]() mutable { ending.reset(); }));
+}
+
+bool SocketServer::State::has_room_for_identity(uid_t uid) {
+  size_t count = 0;
+  for (auto entry = callers.begin(); entry != callers.end();) {
+    const bool is_idle = entry->second->uid == uid && entry->second->connections == 0;
+    count += entry->second->uid == uid ? 1 : 0;
+    if (is_idle && count >= kIdentitiesPerUser) {
+      retire(std::move(entry->second));
+      entry = callers.erase(entry);
+      --count;
+    } else {
+      ++entry;
+    }
+  }
+  return count < kIdentitiesPerUser;
 }
 
 void SocketServer::State::refuse(std::string_view why) {
@@ -113,9 +143,13 @@ void SocketServer::State::admit(Fd connection) {
   if (!watched || !watch(epoll, watched.get(), 0)) return refuse("out of descriptors");
 
   Identity identity = identity_of(*caller);
-  BoundCaller& bound = callers.try_emplace(identity, engine, *caller).first->second;
-  ++bound.connections;
-  bound.server.add(std::move(connection));
+  if (!callers.contains(identity) && !has_room_for_identity(caller->uid)) {
+    return refuse("uid " + std::to_string(caller->uid) + " has too many identities");
+  }
+  std::unique_ptr<BoundCaller>& bound = callers[identity];
+  if (!bound) bound = std::make_unique<BoundCaller>(engine, *caller);
+  ++bound->connections;
+  bound->server.add(std::move(connection));
   const int key = watched.get();
   connections.emplace(key, Connection{std::move(watched), std::move(identity)});
 }
@@ -138,16 +172,18 @@ void SocketServer::State::accept_all() {
 void SocketServer::State::connection_ended(int watched) {
   const auto found = connections.find(watched);
   if (found == connections.end()) return;
-  BoundCaller& caller = callers.at(found->second.identity);
+  BoundCaller& caller = *callers.at(found->second.identity);
   --caller.connections;
   caller.idle_since = Clock::now();
   connections.erase(found);
 }
 
 void SocketServer::State::release_idle() {
-  std::erase_if(callers, [](const auto& entry) {
-    return entry.second.connections == 0 && Clock::now() - entry.second.idle_since >= kIdle;
-  });
+  for (auto entry = callers.begin(); entry != callers.end();) {
+    const bool is_needed = entry->second->connections != 0 || Clock::now() - entry->second->idle_since < kIdle;
+    if (!is_needed) retire(std::move(entry->second));
+    entry = is_needed ? std::next(entry) : callers.erase(entry);
+  }
 }
 
 Result<std::unique_ptr<SocketServer>> SocketServer::listen(const std::string& path, Engine& engine, Limits limits) {

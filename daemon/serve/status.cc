@@ -74,6 +74,17 @@ Error transport_error(const grpc::Status& status) {
   }
 }
 
+// A sentence may repeat what it was asked for, and travels in a header, whose size is limited.
+std::string cut_middle(const std::string& sentence) {
+  constexpr size_t kHalf = 500;
+  if (sentence.size() <= 2 * kHalf) return sentence;
+  const auto is_inside_character = [&](size_t at) { return (static_cast<uint8_t>(sentence[at]) & 0xC0) == 0x80; };
+  size_t head = kHalf, tail = sentence.size() - kHalf;
+  while (head > 0 && is_inside_character(head)) --head;
+  while (tail < sentence.size() && is_inside_character(tail)) ++tail;
+  return sentence.substr(0, head) + "…" + sentence.substr(tail);
+}
+
 }  // namespace
 
 int exit_code(ErrorCode code) {
@@ -100,7 +111,7 @@ grpc::Status to_grpc(const Error& error, grpc::ServerContextBase& context) {
   v1::ErrorDetail detail;
   detail.set_exit_code(exit_code(error.code));
   context.AddTrailingMetadata(kErrorTrailer, detail.SerializeAsString());
-  return {grpc_code(error.code), error.message};
+  return {grpc_code(error.code), cut_middle(error.message)};
 }
 
 Error from_grpc(const grpc::Status& status, const grpc::ClientContext& context) {

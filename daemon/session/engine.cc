@@ -14,6 +14,7 @@
 #include "daemon/session/diagnosis.h"
 #include "daemon/session/permission.h"
 #include "daemon/session/processes.h"
+#include "daemon/session/recording_config.h"
 #include "daemon/session/thread_rights.h"
 
 namespace pycroscope {
@@ -25,7 +26,9 @@ constexpr milliseconds kDefaultInterval{1000}, kShortestInterval{50}, kLongestIn
 
 Recording::Follow follow_options(bool has_interval, const google::protobuf::Duration& interval, bool top) {
   milliseconds wanted = kDefaultInterval;
-  if (has_interval) wanted = milliseconds(google::protobuf::util::TimeUtil::DurationToMilliseconds(interval));
+  if (has_interval && check_duration(interval, "interval")) {
+    wanted = milliseconds(google::protobuf::util::TimeUtil::DurationToMilliseconds(interval));
+  }
   return {.interval = std::clamp(wanted, kShortestInterval, kLongestInterval), .top = top};
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/session/housekeeper.h"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -42,6 +43,8 @@ void Housekeeper::run() {
     lock.unlock();
     if (changed) look_through();
     every_look_();
+    // What a storm of requests took goes back to the system; limits are about what we hold.
+    ::malloc_trim(0);
     lock.lock();
     wake_.wait_for(lock, kLook, [&] { return stopping_; });
   }

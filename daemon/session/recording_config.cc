@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
+
 #include "daemon/session/choose_source.h"
 #include "daemon/session/self_limit.h"
 
@@ -17,7 +18,18 @@ std::chrono::nanoseconds duration_of(const v1::RecordingConfig& config) {
   return std::chrono::nanoseconds(config.has_duration() ? TimeUtil::DurationToNanoseconds(config.duration()) : 0);
 }
 
+Status check_duration(const google::protobuf::Duration& duration, std::string_view what) {
+  constexpr int64_t kLongest = 9'000'000'000;  // seconds whose nanoseconds still fit in 63 bits
+  constexpr int32_t kSecond = 1'000'000'000;
+  const bool fits = duration.seconds() >= -kLongest && duration.seconds() <= kLongest && duration.nanos() > -kSecond &&
+                    duration.nanos() < kSecond;
+  if (fits) return {};
+  return fail(ErrorCode::kInvalid, fmt::format("the {} is no time that can be counted: give a shorter one", what));
+}
+
 Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
+  PYC_CHECK(check_duration(asked.duration(), "duration"));
+  PYC_CHECK(check_duration(asked.ring(), "ring"));
   v1::RecordingConfig config = asked;
   if (config.mode() == v1::SAMPLE_MODE_UNSPECIFIED) config.set_mode(v1::SAMPLE_MODE_CPU);
   if (config.rate_hz() == 0) config.set_rate_hz(kDefaultRate);

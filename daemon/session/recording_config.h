@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <string_view>
 
 #include "analysis/model/result.h"
 #include "pycroscope/v1/session.pb.h"
@@ -16,6 +17,9 @@ inline constexpr std::chrono::seconds kMinRing{1};
 // `asked` with the defaults filled in (mode cpu, 100 Hz). kInvalid with a sentence that says what is
 // possible.
 Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked);
+
+// kInvalid for one that no clock can count: `what` names it in the sentence.
+Status check_duration(const google::protobuf::Duration& duration, std::string_view what);
 
 // Nanoseconds, 0 when the recording has no end of its own.
 std::chrono::nanoseconds duration_of(const v1::RecordingConfig& config);
