@@ -107,6 +107,19 @@ def fetch_tree(tree: Path, suite: str, package: str) -> None:
     (tree / "complete").touch()
 
 
+def bootstrap(tree: Path, suite: str, packages: list[str]) -> None:
+    """Makes `tree` a small system of `suite` with `packages`, unless it is one already."""
+    complete = tree / "complete"
+    wanted = "\n".join(sorted(packages))
+    if complete.exists() and complete.read_text() == wanted:
+        return
+    shutil.rmtree(tree, ignore_errors=True)
+    sources = [f"deb {options} {uri} {suite} main" for uri, options in mirrors()]
+    command = ["mmdebstrap", "--quiet", "--variant=apt", f"--include={','.join(packages)}", suite, tree, *sources]
+    run(command, f"mmdebstrap of {suite}")
+    complete.write_text(wanted)
+
+
 def build_python(prefix: Path, suite: str, package: str, *configure: str) -> None:
     """Builds `package`'s source of `suite`, without Debian's patches or optimisations, and installs it to `prefix`."""
     if (prefix / "complete").exists():
