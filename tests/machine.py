@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from interpreters import CACHE
 
 TREE = CACHE / "bookworm-systemd"
 BOOT_SECONDS = 120
+# All ends with the first process, which is killed; a shutdown would wait for what was not started by systemd.
+END = "--kill-signal=SIGKILL"
 # nspawn leaves out what sampling in the kernel needs.
 ALLOWED = ("--capability=CAP_BPF,CAP_PERFMON,CAP_SYS_PTRACE", "--system-call-filter=bpf perf_event_open @debug")
 
@@ -58,6 +59,16 @@ def has_booted(machine: Machine) -> bool:
     return state == "running"
 
 
+def control_groups() -> set[Path]:
+    """Those that nspawn makes for containers, and leaves."""
+    return {folder for name in ("payload", "supervisor") for folder in Path("/sys/fs/cgroup").glob(f"**/{name}")}
+
+
+def remove_control_group(group: Path) -> None:
+    for folder in [*sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True), group]:
+        folder.rmdir()
+
+
 @contextlib.contextmanager
 def booted(folder: Path, packages: list[str]) -> Iterator[Machine]:
     """A fresh machine that has `packages`, with its files in `folder`."""
@@ -66,9 +77,10 @@ def booted(folder: Path, packages: list[str]) -> Iterator[Machine]:
     subprocess.run(["cp", "-a", "--reflink=auto", TREE, root], check=True)
     log = folder / "boot.log"
     nspawn = ["systemd-nspawn", "--quiet", f"--directory={root}", "--boot", "--register=no", "--keep-unit"]
+    groups = control_groups()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "--", *nspawn, "--private-network", "--console=pipe", *ALLOWED],
+            ["setpriv", "--pdeathsig", "TERM", "--", *nspawn, "--private-network", "--console=pipe", END, *ALLOWED],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -80,11 +92,8 @@ def booted(folder: Path, packages: list[str]) -> Iterator[Machine]:
             time.sleep(0.2)
         yield Machine(root, leader)
     finally:
-        # Asks the system to power off.
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.terminate()
+        process.wait(60)
+        for group in control_groups() - groups:
+            remove_control_group(group)
         shutil.rmtree(root)
