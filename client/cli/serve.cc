@@ -123,7 +123,7 @@ Result<uint32_t> parse_count(std::string_view text) {
 
 void add_policy(CLI::App& app, ServicePolicy& policy) {
   add_value(app, "--max-recordings-per-user", policy.recordings_per_user, parse_count, "N",
-            "Recordings of a user (but root) that may run at once (default: 64)");
+            "Recordings of a user (but root) that may run at once (default: 32)");
   add_value(app, "--max-sessions-per-user", policy.sessions_per_user, parse_count, "N",
             "Sessions of a user that may be stored (default: any number)");
   add_value(app, "--max-bytes-per-user", policy.bytes_per_user, parse_size, "SIZE",

@@ -9,7 +9,7 @@ namespace pycroscope {
 
 // Quotas hold for each user but root.
 struct ServicePolicy {
-  size_t recordings_per_user = 64;          // running at once
+  size_t recordings_per_user = 32;          // running at once
   std::optional<size_t> sessions_per_user;  // stored, recordings included
   std::optional<uint64_t> bytes_per_user;   // of all their sessions
   double cpu_percent_per_user = 100;        // of one core, for all their recordings together
