@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
-
 #include "daemon/session/choose_source.h"
 #include "daemon/session/self_limit.h"
 

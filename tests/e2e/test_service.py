@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import grpc
 import pytest
 from program import PROGRAM, Program, daemon, environment, running, target, wait_for
 
@@ -266,6 +267,16 @@ def test_recordings_take_their_options_from_the_project(debian, program, tmp_pat
         # Another user's file decides nothing.
         os.chown(below / "pyproject.toml", ALICE, ALICE)
         assert recorded(cwd=below)["config"]["rate_hz"] == 250
+
+
+def test_grpc_tools_find_out_what_there_is_and_whether_it_lives(store):
+    with daemon(store) as client, grpc.insecure_channel(f"unix:{client.common[1]}") as channel:
+        serving = b"\x08\x01"  # HealthCheckResponse{status: SERVING}
+        assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=20) == serving
+        reflect = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+        list_services = b"\x3a\x00"  # ServerReflectionRequest{list_services: ""}
+        [answer] = reflect(iter([list_services]), timeout=20)
+        assert b"pycroscope.v1.Profiler" in answer
 
 
 class Notifications:
