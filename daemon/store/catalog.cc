@@ -57,6 +57,14 @@ Result<std::vector<std::string>> Catalog::ids(const StoreUser& user, Access leas
 Result<std::vector<std::string>> Catalog::ids(const StoreUser& user) const { return ids(user, Access::kSee); }
 Result<std::vector<std::string>> Catalog::own_ids(const StoreUser& user) const { return ids(user, Access::kOwn); }
 
+std::string Catalog::newest_of_all() const {
+  std::string newest;
+  static_cast<void>(for_each_name(sessions_.get(), [&](const char* name) {
+    if (newest < name && is_session_id(name)) newest = name;
+  }));
+  return newest;
+}
+
 Result<std::vector<std::string>> Catalog::ids_of(uid_t owner) const {
   PYC_TRY(std::vector<std::string> ids, own_ids({}));
   std::erase_if(ids, [&](const std::string& id) {

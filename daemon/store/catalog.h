@@ -27,6 +27,8 @@ class Catalog {
   // Ids of the sessions that `user` sees, newest first; of those that are the user's to change.
   Result<std::vector<std::string>> ids(const StoreUser& user) const;
   Result<std::vector<std::string>> own_ids(const StoreUser& user) const;
+  // The last of all ids, whoever may see it; empty: there is none.
+  std::string newest_of_all() const;
   // Ids of the sessions of one owner, newest first.
   Result<std::vector<std::string>> ids_of(uid_t owner) const;
   // kNotPermitted when a session is somebody else's.

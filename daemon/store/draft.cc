@@ -49,9 +49,10 @@ Draft::~Draft() {
 
 Status Draft::publish(v1::Session& session) {
   session.set_owner_uid(directory_->owner());
+  const std::string newest = catalog_->newest_of_all();
   Status renamed = fail(ErrorCode::kInvalid, "");
   for (int i = 0; !renamed && renamed.error().code == ErrorCode::kInvalid && i < kIdAttempts; ++i) {
-    if (i > 0 || session.id().empty()) session.set_id(new_session_id(wall_time()));
+    if (i > 0 || session.id().empty()) session.set_id(next_session_id(wall_time(), newest));
     PYC_CHECK(directory_->write_meta(session, false));
     // Fails when there is such a session: its directory is not empty.
     int error = ::renameat(catalog_->descriptor(), name_.c_str(), catalog_->descriptor(), session.id().c_str());

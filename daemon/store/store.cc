@@ -174,6 +174,8 @@ Result<v1::Session> Store::unpack(const StoreUser& owner, const std::function<Re
   PYC_TRY(Catalog catalog, Catalog::open(directory_));
   PYC_TRY(Copy copy, Copy::start(catalog, owner));
   PYC_TRY(v1::Session session, read_pack(read, [&](auto... entry) { return copy.add(entry...); }));
+  // What comes from a clock that is ahead of ours would stand before all that we record ourselves.
+  if (session.id() > new_session_id(wall_time())) session.clear_id();
   PYC_CHECK(copy.publish(session));
   return session;
 }
