@@ -1,9 +1,13 @@
 #include "daemon/serve/socket_server.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -34,6 +38,11 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kIdle = std::chrono::seconds(30);
 // Refusals are logged at most this often: whoever provokes them must not fill the log.
 constexpr auto kRefusalLog = std::chrono::seconds(1);
+// Above so much memory in use connections are closed whose other side has left so much unread: what we have to say to it
+// piles up here.
+constexpr size_t kMuchMemory = size_t{256} << 20;
+constexpr int kMuchUnread = 64 << 10;
+constexpr auto kSheddingInterval = std::chrono::seconds(1);
 // A user has several identities with other groups or in other user namespaces; each costs threads.
 constexpr size_t kIdentitiesPerUser = 8;
 // How long accepting rests when descriptors have run out.
@@ -76,6 +85,7 @@ struct SocketServer::State {
   void refuse(std::string_view why);
   void connection_ended(int watched);
   void release_idle();
+  void shed_who_does_not_read();
   // Whether the user may have one identity more; gives up those without connections for it.
   bool has_room_for_identity(uid_t uid);
   // Ends a server, in a thread of its own: a call that hangs must hold up nobody else.
@@ -98,6 +108,7 @@ struct SocketServer::State {
   std::vector<std::future<void>> retired;
   std::unordered_map<int, Connection> connections;  // by watched descriptor
   Clock::time_point next_refusal_log = Clock::now();
+  Clock::time_point next_shedding = Clock::now();
 };
 
 size_t SocketServer::State::connections_of(uid_t uid) const {
@@ -186,6 +197,20 @@ void SocketServer::State::release_idle() {
   }
 }
 
+void SocketServer::State::shed_who_does_not_read() {
+  if (Clock::now() < next_shedding) return;
+  next_shedding = Clock::now() + kSheddingInterval;
+  if (::mallinfo2().uordblks < kMuchMemory) return;
+  size_t closed = 0;
+  for (const auto& [key, connection] : connections) {
+    int unread = 0;
+    if (::ioctl(connection.watched.get(), SIOCOUTQ, &unread) != 0 || unread < kMuchUnread) continue;
+    ::shutdown(connection.watched.get(), SHUT_RDWR);
+    ++closed;
+  }
+  if (closed > 0) spdlog::warn("memory is short: closed {} connections whose clients do not read", closed);
+}
+
 Result<std::unique_ptr<SocketServer>> SocketServer::listen(const std::string& path, Engine& engine, Limits limits) {
   PYC_TRY(Listener listener, Listener::bind(path));
   return make(std::move(listener), engine, limits);
@@ -213,7 +238,8 @@ void SocketServer::run(std::chrono::milliseconds at_least, const std::function<v
   std::array<epoll_event, 64> events;
   while (true) {
     on_round();
-    const auto timeout = std::min(at_least, std::chrono::milliseconds(kIdle));
+    const auto own = state_->connections.empty() ? std::chrono::milliseconds(kIdle) : kSheddingInterval;
+    const auto timeout = std::min<std::chrono::milliseconds>(at_least, own);
     const int count =
         ::epoll_wait(state_->epoll.get(), events.data(), events.size(), static_cast<int>(timeout.count()));
     for (int i = 0; i < count; ++i) {
@@ -225,6 +251,7 @@ void SocketServer::run(std::chrono::milliseconds at_least, const std::function<v
         state_->connection_ended(fd);
       }
     }
+    state_->shed_who_does_not_read();
     state_->release_idle();
   }
 }

@@ -56,7 +56,7 @@ def test_ten_thousand_bent_requests(api, served):
         standing.tidy()
         halves.append(Use.of(served.pid))
     print(f"\n{sum(seen.values())} requests in {time.monotonic() - begin:.0f} s: {seen}\nafter each half {halves}")
-    assert sum(seen.values()) >= REQUESTS and min(seen["OK"], seen["INVALID_ARGUMENT"], seen["INTERNAL"]) > 100
+    assert sum(seen.values()) >= REQUESTS and min(seen["OK"], seen["INVALID_ARGUMENT"], seen["INTERNAL"]) > 20
     # What is kept for the peak is kept in the first half; 2 kB for each request of the second would be a leak.
     assert halves[1].rss_kb <= halves[0].rss_kb + REQUESTS, halves
     standing.check(rss_growth_kb=256 << 10)
