@@ -16,8 +16,8 @@ namespace {
 // A peer that says nothing, or stopped reading for good, is found out by pings: it cannot hold a connection for ever.
 constexpr int kPingAfterMs = 20'000;
 constexpr int kPingTimeoutMs = 20'000;
-// Pings are not counted (MAX_PING_STRIKES 0): the complaint to a peer who sends too many is stored again for each of them
-// while that peer does not read, at a hundred times the cost of an answer. See SocketServer for who does not read.
+// Pings are not counted (MAX_PING_STRIKES 0): the complaint to a peer who sends too many is stored again for each of
+// them while that peer does not read, at a hundred times the cost of an answer. See SocketServer for who does not read.
 //
 // At the end calls that have their last word to say may say it.
 constexpr auto kGrace = std::chrono::seconds(2);

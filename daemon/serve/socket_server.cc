@@ -38,8 +38,8 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kIdle = std::chrono::seconds(30);
 // Refusals are logged at most this often: whoever provokes them must not fill the log.
 constexpr auto kRefusalLog = std::chrono::seconds(1);
-// Above so much memory in use connections are closed whose other side has left so much unread: what we have to say to it
-// piles up here.
+// Above so much memory in use connections are closed whose other side has left so much unread: what we have to say to
+// it piles up here.
 constexpr size_t kMuchMemory = size_t{256} << 20;
 constexpr int kMuchUnread = 64 << 10;
 constexpr auto kSheddingInterval = std::chrono::seconds(1);

@@ -103,6 +103,15 @@ def test_what_takes_too_much_room_ends(store, short_path):
         assert "your sessions take" in alice.program.refuses("sessions", "unpack", packed, code=1, cwd="/")
 
 
+def test_recordings_of_a_user_share_what_they_may_use_of_the_cpu(store):
+    with daemon(store, "--max-cpu-per-user", "0.2%") as client, users(client, ALICE) as (alice,):
+        alice.record("-r", "5000", seconds="5")
+        [row] = alice.rows()
+        shown = json.loads(alice.program.run("sessions", "show", row["id"], "--json", cwd="/").stdout)
+        assert shown["lowest_rate_hz"] < 5000
+        assert shown["loss"]["by_reason"]["self_limit"] > 0
+
+
 def test_the_service_keeps_what_it_was_told_to_keep(store):
     with daemon(store, "--keep", 2) as client, users(client, ALICE, BOB) as (alice, bob):
         bob.record("--name", "only")

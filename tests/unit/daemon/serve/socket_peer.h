@@ -46,7 +46,8 @@ class SocketPeer {
       const bool changed = uid == ::getuid() || (::setgroups(0, nullptr) == 0 && ::setresgid(uid, uid, uid) == 0 &&
                                                  ::setresuid(uid, uid, uid) == 0);
       Fd connection = connect_to(path);
-      if (changed && connection) send_fd(kBack, connection.get());
+      if (!changed || !connection) ::_exit(1);
+      send_fd(kBack, connection.get());
       // Alive until it is killed: the server looks at its namespaces.
       while (true) ::pause();
     }
