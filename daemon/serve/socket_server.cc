@@ -119,7 +119,9 @@ size_t SocketServer::State::connections_of(uid_t uid) const {
 
 void SocketServer::State::retire(std::unique_ptr<BoundCaller> caller) {
   std::erase_if(retired, [](auto& end) { return end.wait_for(Clock::duration::zero()) == std::future_status::ready; });
-  retired.push_back(std::async(std::launch::async, [ending = std::move(caller)]() mutable { ending.reset(); }));
+  // Where there can be no thread more it waits for the end of the service.
+  retired.push_back(std::async(std::launch::async | std::launch::deferred,
+                               [ending = std::move(caller)]() mutable { ending.reset(); }));
 }
 
 bool SocketServer::State::has_room_for_identity(uid_t uid) {
