@@ -111,29 +111,29 @@ Result<std::shared_ptr<Recording>> Engine::find_recording(const Caller& caller, 
 }
 
 Result<std::shared_ptr<Recording>> Engine::start_recording(const Caller& caller, const v1::AttachRequest& request,
-                                                           const Result<pid_t>& pid) {
+                                                           const Result<pid_t>& pid, const Cancelled& cancelled) {
   if (!pid) return std::unexpected(pid.error());
   PYC_CHECK(check_quota(caller));
   v1::AttachRequest translated = request;
   translated.set_pid(*pid);
-  return Recording::start(store_, samplers_, caller, translated, terms_for(caller.session_owner.uid));
+  PYC_TRY(std::shared_ptr<Recording> recording,
+          Recording::start(store_, samplers_, caller, translated, terms_for(caller.session_owner.uid)));
+  const Status added = cancelled() ? fail(ErrorCode::kFailed, "the request was cancelled") : add_recording(recording);
+  if (added) return recording;
+  recording->discard();
+  static_cast<void>(recording->wait());
+  return std::unexpected(added.error());
 }
 
 Status Engine::attach(const Caller& caller, const v1::AttachRequest& request, const UpdateSink& sink,
                       const Cancelled& cancelled) {
   const Result<pid_t> pid = pid_from_caller(caller, request.pid());
-  const auto started = start_recording(caller, request, pid);
+  const auto started = start_recording(caller, request, pid, cancelled);
   if (audit_) {
     const Status outcome = started ? Status() : std::unexpected(started.error());
     audit_->write("attach", caller, pid.value_or(request.pid()), started ? (*started)->id() : "", outcome);
   }
   PYC_TRY(const std::shared_ptr<Recording> recording, started);
-  const Status added = cancelled() ? fail(ErrorCode::kFailed, "the request was cancelled") : add_recording(recording);
-  if (!added) {
-    recording->discard();
-    static_cast<void>(recording->wait());
-    return added;
-  }
   if (request.detached()) {
     sink(recording->live_update());
     return {};

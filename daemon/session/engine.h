@@ -69,7 +69,8 @@ class Engine {
   Result<std::shared_ptr<Recording>> find_recording(const Caller&, const std::string& reference) const;
   // kFailed when its owner has too many already.
   Status add_recording(std::shared_ptr<Recording> recording);
-  Result<std::shared_ptr<Recording>> start_recording(const Caller&, const v1::AttachRequest&, const Result<pid_t>& pid);
+  Result<std::shared_ptr<Recording>> start_recording(const Caller&, const v1::AttachRequest&, const Result<pid_t>& pid,
+                                                     const Cancelled&);
   // What the service's policy wants of a recording of this owner.
   RecordingTerms terms_for(uid_t owner);
   // kNoSpace when the caller's quota has no room for one more session.
