@@ -108,6 +108,8 @@ def samples_of(machine: Machine, session: str) -> int:
 
 def test_users_see_only_their_own_sessions(machine, packages):
     install(machine, packages[0])
+    for unit in ("pycroscoped.socket", "pycroscoped.service"):
+        assert machine.unit(unit)["ActiveState"] == "active", f"{unit} is not started"
     with contextlib.ExitStack() as stack:
         targets = {user: stack.enter_context(burning(machine, user)) for user in USERS}
         for user, target in targets.items():
@@ -174,7 +176,7 @@ def test_sessions_outlive_restarts(machine, packages):
         after = machine.unit("pycroscoped.service")
         assert after["ActiveState"] == "active" and after["MainPID"] != before["MainPID"] and after["NRestarts"] == "0"
         kept = {row["id"]: row for row in sessions(machine, "alice")}
-        assert len(kept) == 2 and kept[session]["samples"] > 0 and kept[session]["state"] in ("complete", "interrupted")
+        assert len(kept) == 2 and kept[session]["samples"] > 0 and kept[session]["state"] == "interrupted"
         assert samples_of(machine, session) > 0
         # Killed, it comes again by itself.
         kill(machine, after["MainPID"])
@@ -203,8 +205,6 @@ def test_sessions_outlive_an_upgrade(machine, packages):
         assert "2" in attach(machine, "bob", target.ready, code=1), "the settings are lost"
 
         machine.run("systemctl", "stop", "pycroscoped.service")
-        machine.run("apt-get", "install", "-y", "-q", "--reinstall", f"/opt/{package.name}")
-        assert machine.unit("pycroscoped.service")["ActiveState"] == "inactive", "started though it did not run"
         assert len(sessions(machine, "bob")) == 2, "the socket does not start it"
 
 

@@ -45,8 +45,13 @@ def test_alternating_call_chains_never_mix(interpreter, program, sampler):
     late = loss["lost: late_tick"]
     assert loss["lost"] - late <= may_be_lost * (loss["recorded"] + loss["lost"]), loss
     assert late <= 0.2 * (loss["recorded"] + loss["lost"]), loss
-    leaves = {stack[-1].function for stack in stacks}
-    assert leaves >= {"leaf_a", "leaf_b", "middle_a", "middle_b", "outer_a", "outer_b", "main"}
+    if sampler == "ebpf":
+        leaves = {stack[-1].function for stack in stacks}
+        assert leaves >= {"leaf_a", "leaf_b", "middle_a", "middle_b", "outer_a", "outer_b", "main"}
+    else:
+        # What stands still for two reads is kept: hardly ever a leaf that returns at once.
+        seen = {frame.function for stack in stacks for frame in stack}
+        assert seen >= {"middle_a", "middle_b", "outer_a", "outer_b", "main"}
 
 
 def test_dropped_functions_never_lend_their_names(interpreter, program, sampler):
