@@ -41,6 +41,12 @@ ProcessFamily::Program ProcessFamily::program_of(pid_t pid) {
   return {.device = executable.st_dev, .inode = executable.st_ino, .placement = *placement};
 }
 
+bool ProcessFamily::runs_still(pid_t pid, const Program& program) {
+  struct stat executable;
+  return placement_of(pid) == program.placement && ::stat(fmt::format("/proc/{}/exe", pid).c_str(), &executable) == 0 &&
+         executable.st_dev == program.device && executable.st_ino == program.inode;
+}
+
 void ProcessFamily::add(pid_t pid) { programs_.insert_or_assign(pid, program_of(pid)); }
 
 void ProcessFamily::find_children(std::vector<FamilyEvent>& events) {
@@ -59,6 +65,7 @@ std::vector<FamilyEvent> ProcessFamily::look(bool children) {
   std::vector<FamilyEvent> events;
   if (children) find_children(events);
   for (auto& [pid, program] : programs_) {
+    if (program && runs_still(pid, program)) continue;
     const Program now = program_of(pid);
     if (!now || now == program) continue;
     if (program) events.push_back({PYC_LIFECYCLE_EXEC, pid, pid});

@@ -45,6 +45,8 @@ class ProcessFamily {
   // Nothing: not known, about to change, or it has ended.
   static std::optional<Placement> placement_of(pid_t pid);
   static Program program_of(pid_t pid);
+  // False also when it cannot be told.
+  static bool runs_still(pid_t pid, const Program& program);
   void find_children(std::vector<FamilyEvent>& events);
 
   std::map<pid_t, Program> programs_;  // by member
