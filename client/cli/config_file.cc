@@ -52,7 +52,7 @@ Result<Settings> settings_of_yaml(const std::filesystem::path& file) {
 }
 
 std::optional<std::string> text_of(const toml::node& node) {
-  if (const auto text = node.value_exact<std::string>()) return *text;
+  if (auto text = node.value_exact<std::string>()) return text;
   if (const auto flag = node.value_exact<bool>()) return *flag ? "true" : "false";
   if (const auto whole = node.value_exact<int64_t>()) return fmt::format("{}", *whole);
   if (const auto number = node.value_exact<double>()) return fmt::format("{}", *number);
@@ -126,7 +126,7 @@ bool is_settled(const CLI::Option& option) {
 std::optional<std::filesystem::path> find_config_file(std::filesystem::path directory) {
   while (!directory.empty()) {
     for (const char* name : {kYamlName, kTomlName}) {
-      const std::filesystem::path file = directory / name;
+      std::filesystem::path file = directory / name;
       std::error_code ignored;
       if (!std::filesystem::is_regular_file(file, ignored)) continue;
       if (!is_trusted(file)) {
