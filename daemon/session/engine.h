@@ -92,7 +92,7 @@ class Engine {
   mutable std::mutex mutex_;
   bool ending_ = false;                                 // guarded by mutex_
   std::vector<std::shared_ptr<Recording>> recordings_;  // guarded by mutex_
-  std::unique_ptr<Housekeeper> housekeeper_;            // ends before the recordings do
+  std::unique_ptr<Housekeeper> housekeeper_;            // ends after the recordings do
 };
 
 }  // namespace pycroscope

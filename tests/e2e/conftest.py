@@ -57,6 +57,23 @@ def either(request, store: Path):
             yield client
 
 
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    """The service's messages and methods."""
+    from api import Api  # gRPC is needed by few tests
+
+    return Api(tmp_path_factory.mktemp("api"))
+
+
+@pytest.fixture
+def served(api):
+    """A service with users, sessions and targets, for hostile clients."""
+    from hostile import service
+
+    with service(api) as made:
+        yield made
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _root():
     if os.geteuid() != 0:

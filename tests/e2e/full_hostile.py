@@ -8,7 +8,7 @@ import socket
 import time
 
 import pytest
-from api import Api, Call, become, user
+from api import Call, become, user
 from hostile import (
     ALICE,
     BOB,
@@ -20,7 +20,6 @@ from hostile import (
     put_in,
     record,
     release,
-    service,
     storm_of_calls,
     storm_of_frames,
 )
@@ -32,17 +31,6 @@ CALLS = 1_000_000
 IDLE = "import time\nprint('ready', flush=True)\ntime.sleep(3600)"
 
 pytestmark = pytest.mark.timeout(1800)
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory) -> Api:
-    return Api(tmp_path_factory.mktemp("api"))
-
-
-@pytest.fixture
-def served(api):
-    with service(api) as made:
-        yield made
 
 
 def test_ten_thousand_bent_requests(api, served):

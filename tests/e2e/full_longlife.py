@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from api import Api, Call, User, become, user
+from api import Call, User, become, user
 from hostile import Use, duration
 from program import Target, daemon, read_line, running
 
@@ -47,11 +47,6 @@ def progress(target: Target) -> int:
     status = Path(f"/proc/{target.pid}/status").read_text()
     assert "TracerPid:\t0" in status
     return int(count)
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory) -> Api:
-    return Api(tmp_path_factory.mktemp("api"))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from api import SERVICE, Api, Call, become
+from api import SERVICE, Call, become
 from hostile import (
     ALICE,
     BOB,
@@ -39,11 +39,6 @@ from program import read_line, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 NOT_THERE = "20200101-000000-abc123"  # an id that no session has
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory) -> Api:
-    return Api(tmp_path_factory.mktemp("api"))
 
 
 @pytest.fixture(scope="module")

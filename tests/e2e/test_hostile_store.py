@@ -7,22 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from api import Api, Call, become
-from hostile import ALICE, BOB, REFUSALS, ROOT, assert_says_nothing, named, put_in, record, release, service
+from api import Call, become
+from hostile import ALICE, BOB, REFUSALS, ROOT, assert_says_nothing, named, put_in, record, release
 from program import running
 
 READING = ("GetView", "ListEvents", "Export", "PackSession", "GetSource")
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory) -> Api:
-    return Api(tmp_path_factory.mktemp("api"))
-
-
-@pytest.fixture
-def served(api):
-    with service(api) as made:
-        yield made
 
 
 def link_folder(mine: Path, theirs: Path) -> None:
