@@ -81,17 +81,28 @@ int pyc_on_cpu_tick(struct bpf_perf_event_data* context) {
   return 0;
 }
 
+// Who leaves the CPU now has missed the ticks that were due since the last one that came.
+static inline void pyc_count_missed(const struct pyc_cpu* cpu, pyc_u64 now) {
+  pyc_u64 tick = cpu->tick_ns, since = cpu->running_since_ns, period = pyc_settings.tick_period_ns;
+  if (!tick || !period) return;
+  if (since < tick) since = tick;
+  pyc_u64 missed = (now - tick) / period - (since - tick) / period;
+  if (missed) __sync_fetch_and_add(&pyc_counters.late, missed);
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(pyc_on_switch, _Bool preempt, struct task_struct* prev, struct task_struct* next) {
   struct pyc_scratch* scratch = pyc_get_scratch();
   struct pyc_cpu* cpu = pyc_this_cpu();
   if (!scratch || !cpu) return 0;
   pyc_u64 now = bpf_ktime_get_ns();
-  cpu->running_since_ns = now;
   pyc_u32 tgid = pyc_tgid_of(prev);
   // One that exits has had its last wait.
-  if (!(prev->flags & PYC_TASK_EXITING) && pyc_enter(scratch, tgid))
+  if (!(prev->flags & PYC_TASK_EXITING) && pyc_enter(scratch, tgid)) {
+    pyc_count_missed(cpu, now);
     pyc_begin_wait(scratch, prev, tgid, preempt || prev->__state == PYC_TASK_RUNNING, now);
+  }
+  cpu->running_since_ns = now;
   tgid = pyc_tgid_of(next);
   if (bpf_map_lookup_elem(&pyc_processes, &tgid)) pyc_end_wait(next, now);
   return 0;
