@@ -151,7 +151,6 @@ void RemoteWalker::read_gil(const RemoteThread& thread, RemoteStack& stack) cons
 }
 
 RemoteWalker::Outcome RemoteWalker::attempt(const RemoteThread& thread, Habits& habits, RemoteStack& stack) {
-  stack.frames.clear();
   capture(habits);
   error_ = read_stack(thread);
   if (error_ == PYC_OK) error_ = read_task(thread, habits, stack);
@@ -184,8 +183,10 @@ pyc_error RemoteWalker::walk(pid_t tid, const RecordVisitor& visit, RemoteStack&
   for (int i = 0; i < kAttempts; ++i) {
     const auto thread = threads_.find(tid);
     if (!thread) return PYC_ERROR_THREAD_LIST;
-    if (!*thread) return PYC_OK;
+    // Of an attempt before, which may have been another thread's.
+    stack.frames.clear();
     stack.sample.flags = 0;
+    if (!*thread) return PYC_OK;
     stack.sample.thread_id = (*thread)->thread_id;
     const Outcome outcome = attempt(**thread, habits_[tid], stack);
     if (outcome == Outcome::kOtherThread) forget(tid);

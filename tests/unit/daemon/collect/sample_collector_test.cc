@@ -196,8 +196,9 @@ TEST_P(SampleCollectorTest, RecordedAndLostAddUpToTheTimeOnTheCpu) {
   const double used = cpu_seconds() - before;
   ASSERT_TRUE(recorded.has_value()) << recorded.error().message;
   const double happened = static_cast<double>(sink_.samples().size() + sink_.lost());
-  // The time outside, before the first tick could happen and after the last, is the target's too.
-  EXPECT_LE(happened, used * 1000 + 1);
+  // The time outside, before the first tick could happen and after the last, is the target's too. The clock of ticks goes
+  // on while a hypervisor has the CPU.
+  EXPECT_LE(happened, used * 1000 * 1.05 + 1);
   EXPECT_GE(happened, used * 1000 * 0.9);
 }
 
