@@ -236,7 +236,7 @@ TEST(ProcessStop, NamesTheTracerThatIsThere) {
   EXPECT_EQ(stop.error().code, ErrorCode::kFailed);
   EXPECT_NE(stop.error().message.find("traced by process " + std::to_string(tracer.pid())), std::string::npos)
       << stop.error().message;
-  EXPECT_EQ(state_of(target.pid()), 'S');
+  wait_until([&] { return state_of(target.pid()) == 'S'; });
 }
 
 TEST(ProcessStop, SaysThatTheProcessIsGone) {
