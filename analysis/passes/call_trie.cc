@@ -26,6 +26,7 @@ CallTrie::CallTrie(const Symbols& symbols, const Grouping& grouping, std::span<c
     parent.total += nodes_[n].total;
     parent.process = common_process(parent.process, nodes_[n].process);
   }
+  if (nodes_[0].process == kNoProcess) nodes_[0].process = 0;  // nothing was added
   known_ = {};
 }
 
