@@ -4,6 +4,7 @@
 #include <rocksdb/file_system.h>
 
 #include <atomic>
+#include <cerrno>
 #include <system_error>
 
 #include "daemon/os/fd.h"
@@ -49,6 +50,8 @@ class Directory : public rocksdb::FSDirectoryWrapper {
 
 Status sync_path(const std::filesystem::path& path, int flags) {
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
+  // RocksDB removes files that it has done with whenever it likes.
+  if (!fd && errno == ENOENT) return {};
   if (!fd || ::fsync(fd.get()) != 0) return std::unexpected(system_error("cannot write the session to the disk"));
   return {};
 }
