@@ -36,7 +36,9 @@ def test_children_are_recorded(interpreter, program, how):
     counts = child_samples(program)
     counts.pop(parent, None)
     assert len(counts) == 20, counts
-    assert sum(count >= 30 for count in counts.values()) >= 19, counts
+    # Ticks that came late are lost to whoever ran, and counted.
+    lost = program.json("report", "--view", "threads")["loss"]["lost"]
+    assert sum(count >= 30 for count in counts.values()) + lost // 20 >= 19, (counts, lost)
 
 
 def test_without_it_only_the_process_itself(debian, program):
