@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "analysis/model/dense_index.h"
 #include "analysis/passes/context.h"
-#include "analysis/passes/dense_index.h"
 
 namespace pycroscope {
 

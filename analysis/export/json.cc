@@ -8,8 +8,12 @@
 //    "stacks": [[parent, location], ...],                       stack 0 is the empty one: null
 //    "threads": [[pid, tid, name, command], ...],
 //    "label_sets": [{key: value, ...}, ...],
-//    "samples": [[time_ns, thread, stack, weight_ns, label_set, truncated], ...]}
-// Numbers that name things are indices into the lists above. Every raw sample that the filter lets through is there.
+//    "samples": [[time_ns, thread, stack, weight_ns, label_set, truncated], ...],
+//    "trace": [{"type", "time_ns", "thread", "stack", "label_set", ...}, ...]}     where there is one
+// Numbers that name things are indices into the lists above. Every raw sample and every event of complete tracing that
+// the filter lets through is there: an event's `stack` is the one after it; "function", "location" or "name" say what
+// it is of, "duration_ns" how long that took where it is known; what else it has stands under its own name, and
+// "locals".
 #include "analysis/passes/json.h"
 
 #include <fmt/format.h>
@@ -22,6 +26,7 @@
 #include "analysis/export/export.h"
 #include "analysis/export/weight.h"
 #include "analysis/model/session_words.h"
+#include "analysis/passes/trace_walk.h"
 #include "analysis/passes/view_json.h"
 
 namespace pycroscope {
@@ -67,6 +72,8 @@ class JsonWriter {
     PYC_CHECK(write_list("threads", mark_.threads, [&](uint32_t i) { append_thread(ThreadId{i}); }));
     PYC_CHECK(write_list("label_sets", mark_.label_sets, [&](uint32_t i) { append_labels(LabelSetId{i}); }));
     PYC_CHECK(write_samples());
+    if (context_.trace()) PYC_CHECK(write_trace());
+    out_ += "}\n";
     return output_(out_);
   }
 
@@ -158,8 +165,73 @@ class JsonWriter {
         written = flush();
       }
     }));
-    out_ += "]}\n";
+    out_ += ']';
     return written;
+  }
+
+  Status write_trace() {
+    const v1::ViewFilter& filter = context_.request().filter();
+    PYC_TRY(const EventFilter range, time_range(filter));
+    const std::vector<uint8_t> selected = context_.stack_selection();
+    TraceWalk walk(context_.reader());
+    out_ += ",\n\"trace\": [";
+    std::string_view before = "\n";
+    for (const TraceBlockPlace& place : context_.reader().trace_blocks()) {
+      if (place.summary.max_ns < range.from_ns || place.summary.min_ns >= range.to_ns) continue;
+      for (const WalkedEvent& e : walk.block(place)) {
+        if (e.event.time_ns < range.from_ns || e.event.time_ns >= range.to_ns) continue;
+        if (!context_.selects(e.thread, e.labels) || !selected[index(e.stack)]) continue;
+        out_ += before;
+        before = ",\n";
+        append_event(e);
+        PYC_CHECK(flush());
+      }
+    }
+    out_ += ']';
+    return {};
+  }
+
+  void append_event(const WalkedEvent& e) {
+    const TraceShape& shape = trace_shape(e.event.type);
+    const auto out = std::back_inserter(out_);
+    fmt::format_to(out, "{{\"type\": \"{}\", \"time_ns\": {}, \"thread\": {}, \"stack\": {}, \"label_set\": {}",
+                   shape.name, e.event.time_ns, index(e.thread), index(e.stack), index(e.labels));
+    switch (shape.id) {
+      case TraceRef::kFunction:
+        fmt::format_to(out, ", \"function\": {}", e.event.id);
+        break;
+      case TraceRef::kLocation:
+        fmt::format_to(out, ", \"location\": {}", e.event.id);
+        break;
+      case TraceRef::kString:
+        out_ += ", \"name\": ";
+        append_json_string(out_, symbols_.string(StringId{e.event.id}));
+        break;
+      default:
+        break;
+    }
+    if (e.event.type == TraceType::kGc) fmt::format_to(out, ", \"generation\": {}", e.event.id);
+    if (is_exit(e.event.type) && e.duration_ns >= 0) fmt::format_to(out, ", \"duration_ns\": {}", e.duration_ns);
+    for (uint8_t i = 0; i < shape.argument_count; ++i) {
+      fmt::format_to(out, ", \"{}\": ", shape.argument_names[i]);
+      if (shape.arguments[i] == TraceRef::kString)
+        append_json_string(out_, symbols_.string(StringId{static_cast<uint32_t>(e.event.arguments[i])}));
+      else
+        fmt::format_to(out, "{}", e.event.arguments[i]);
+    }
+    if (!e.locals.empty()) append_locals(e);
+    out_ += '}';
+  }
+
+  void append_locals(const WalkedEvent& e) {
+    out_ += ", \"locals\": {";
+    for (const auto& [name, text] : e.locals) {
+      if (!out_.ends_with('{')) out_ += ", ";
+      append_json_string(out_, symbols_.string(name));
+      out_ += ": ";
+      append_json_string(out_, symbols_.string(text));
+    }
+    out_ += '}';
   }
 
   const PassContext& context_;

@@ -16,6 +16,10 @@ constexpr uint64_t mix(uint64_t h, uint64_t v) {
 
 constexpr uint64_t pair_key(uint32_t high, uint32_t low) { return (uint64_t{high} << 32) | low; }
 
+uint64_t hash_of(const Location& l) {
+  return mix(pair_key(index(l.function), l.line), static_cast<uint32_t>(l.offset));
+}
+
 // Finds `value` among the ids of `hash` in `ids`, or appends it to `table`.
 template <class T>
 uint32_t intern(std::vector<T>& table, std::unordered_multimap<uint64_t, uint32_t>& ids, uint64_t hash, T value) {
@@ -68,8 +72,19 @@ FunctionId Symbols::intern_function(const Function& f) {
 }
 
 LocationId Symbols::intern_location(const Location& l) {
-  uint64_t hash = mix(pair_key(index(l.function), l.line), static_cast<uint32_t>(l.offset));
-  return LocationId{intern(locations_, location_ids_, hash, l)};
+  return LocationId{intern(locations_, location_ids_, hash_of(l), l)};
+}
+
+std::optional<LocationId> Symbols::find_location(const Location& l) const {
+  auto [first, last] = location_ids_.equal_range(hash_of(l));
+  for (auto it = first; it != last; ++it)
+    if (locations_[it->second] == l) return LocationId{it->second};
+  return std::nullopt;
+}
+
+std::optional<StackId> Symbols::find_stack(StackId parent, LocationId location) const {
+  const auto it = stack_ids_.find(pair_key(index(parent), index(location)));
+  return it == stack_ids_.end() ? std::nullopt : std::optional(it->second);
 }
 
 StackId Symbols::intern_stack(StackId parent, LocationId location) {

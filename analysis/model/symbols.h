@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -86,6 +87,9 @@ class Symbols {
   FunctionId intern_function(const Function& function);
   LocationId intern_location(const Location& location);
   StackId intern_stack(StackId parent, LocationId location);
+  // Those that are there already.
+  std::optional<LocationId> find_location(const Location& location) const;
+  std::optional<StackId> find_stack(StackId parent, LocationId location) const;
   // A process that executes another program is another one from then on.
   ProcessId intern_process(const TracedProcess& process);
   // A thread is (process, tid, incarnation): a new id each time it is called.

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "analysis/model/dense_index.h"
 #include "analysis/model/symbols.h"
-#include "analysis/passes/dense_index.h"
 #include "analysis/passes/grouping.h"
 #include "analysis/passes/stack_weights.h"
 

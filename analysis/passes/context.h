@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "analysis/passes/call_trie.h"
 #include "analysis/passes/grouping.h"
 #include "analysis/passes/stack_weights.h"
+#include "analysis/passes/trace_range.h"
 #include "pycroscope/v1/views.pb.h"
 
 namespace pycroscope {
@@ -40,14 +42,23 @@ class PassContext {
   const v1::ViewRequest& request() const { return request_; }
   const EventReader& reader() const { return reader_; }
   const Symbols& symbols() const { return reader_.symbols(); }
-  // Of all samples in the filter's range, threads and labels.
+  // Of all samples and trace events in the filter's range, threads and labels.
   std::span<const StackWeight> stacks() const { return stacks_; }
   // Those of them that have at least one function that the filter lets through.
   std::vector<StackWeight> stacks_with_selected() const;
   std::vector<uint8_t> stack_selection() const { return select_stacks(symbols(), functions_); }
   // Whether the filter lets the function through.
   bool selects(FunctionId function) const { return functions_(function); }
+  bool selects_all() const { return functions_.all(); }
   const Grouping& grouping() const { return grouping_; }
+  // What the trace adds up to in the filter's range, of all threads and labels; null where the session has none.
+  const Tally* trace() const { return trace_ ? &trace_->tally : nullptr; }
+  // From the session's start to the end of that range.
+  Result<Tally> trace_until_end() const;
+  // Whether the filter's threads and labels let through what such a thread did.
+  bool selects(ThreadId thread, LabelSetId labels) const { return filter_(thread, labels); }
+  // The group of what such a thread did, which stacks() or trace() must have.
+  uint32_t group_of(ThreadId thread, LabelSetId labels) const { return grouping_.of(thread, labels); }
   // Whether rows have to say which process they are of.
   bool tells_processes() const { return symbols().mark().processes > 1 || grouping_.by(kByProcess); }
   // Calls of all stacks(), by group.
@@ -60,11 +71,13 @@ class PassContext {
 
  private:
   PassContext(const EventReader& reader, const v1::ViewRequest& request, EventFilter range, FunctionFilter functions,
-              std::vector<StackWeight> stacks, Grouping grouping)
+              std::optional<TraceRange> trace, std::vector<StackWeight> stacks, Grouping grouping)
       : reader_(reader),
         request_(request),
         range_(range),
         functions_(std::move(functions)),
+        filter_(reader.symbols(), request.filter()),
+        trace_(std::move(trace)),
         stacks_(std::move(stacks)),
         grouping_(std::move(grouping)) {}
 
@@ -72,6 +85,8 @@ class PassContext {
   const v1::ViewRequest& request_;
   EventFilter range_;
   FunctionFilter functions_;
+  SampleFilter filter_;
+  std::optional<TraceRange> trace_;
   std::vector<StackWeight> stacks_;
   Grouping grouping_;
   std::unique_ptr<CallTrie> tries_[2];  // without and with lines

@@ -8,7 +8,7 @@ namespace {
 struct EdgeRow {
   FunctionId function{}, other{};
   uint32_t group = 0, process = 0;
-  Weight total;
+  Weight self, total;
 };
 
 std::vector<EdgeRow> edge_rows(PassContext& context, EdgeEnd end) {
@@ -20,13 +20,14 @@ std::vector<EdgeRow> edge_rows(PassContext& context, EdgeEnd end) {
     bool is_call = node.kind == NodeKind::kFrame && parent.kind == NodeKind::kFrame;
     keys.push_back(is_call ? edges({index(parent.function), index(node.function), node.group}) : kNoKey);
   }
+  std::vector<Weight> self = self_weights(nodes, keys, edges.size());
   std::vector<Weight> total = inclusive_weights(nodes, keys, edges.size());
   std::vector<uint32_t> process = processes(nodes, keys, edges.size());
   std::vector<EdgeRow> rows;
   for (uint32_t i = 0; i < edges.size(); ++i) {
     FunctionId function{edges.keys()[i][0]}, other{edges.keys()[i][1]};
     if (end == EdgeEnd::kCallee) std::swap(function, other);
-    if (context.selects(function)) rows.push_back({function, other, edges.keys()[i][2], process[i], total[i]});
+    if (context.selects(function)) rows.push_back({function, other, edges.keys()[i][2], process[i], self[i], total[i]});
   }
   return rows;
 }
@@ -50,6 +51,7 @@ Status fill_edges(PassContext& context, EdgeEnd end, v1::View& view) {
     table.add_function(symbols.function(row.function));
     table.add_other(symbols.function(row.other));
     table.add_samples(row.total.samples);
+    if (knows.calls()) table.add_calls(row.self.calls);
     if (knows.wall()) table.add_total_ns(row.total.ns);
     if (knows.cpu()) table.add_total_cpu_ns(row.total.cpu_ns);
     add_group(table, context, symbols, row.process, row.group);

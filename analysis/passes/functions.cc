@@ -41,6 +41,8 @@ Status pass_functions(PassContext& context, v1::View& view) {
     table.add_function(symbols.function(row.function));
     table.add_samples(row.total.samples);
     table.add_self_samples(row.self.samples);
+    if (knows.calls()) table.add_calls(row.self.calls);
+    if (knows.allocations()) table.add_alloc_bytes(row.self.alloc_bytes);
     add_times(table, knows, row.self, row.total);
     add_group(table, context, symbols, row.process, row.group);
   });

@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/model/dense_index.h"
 #include "analysis/model/labels.h"
 #include "analysis/model/result.h"
 #include "analysis/model/symbols.h"
-#include "analysis/passes/dense_index.h"
 
 namespace pycroscope {
 

@@ -42,6 +42,11 @@ Status pass_lines(PassContext& context, v1::View& view) {
     table.add_line(row.line);
     table.add_samples(row.total.samples);
     table.add_self_samples(row.self.samples);
+    if (knows.hits()) table.add_hits(row.self.hits);
+    if (knows.allocations()) {
+      table.add_allocations(row.self.allocations);
+      table.add_alloc_bytes(row.self.alloc_bytes);
+    }
     add_times(table, knows, row.self, row.total);
     add_group(table, context, symbols, row.process, row.group);
   });

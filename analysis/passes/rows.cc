@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 namespace pycroscope {
@@ -73,11 +74,6 @@ Cell figure(bool known, const Repeated& values, int row) {
     #KEY, ColumnUnit::UNIT,                                                                             \
         [](const v1::View& v, int row) { return figure(v.header().knows().KNOWN(), v.T().KEY(), row); } \
   }
-// Counts of samples are always known.
-#define PYC_COUNT(T, KEY)                                                                               \
-  Column {                                                                                              \
-    #KEY, ColumnUnit::kCount, [](const v1::View& v, int row) { return figure(true, v.T().KEY(), row); } \
-  }
 // A text or line derived by F from the index in the column REF.
 #define PYC_SYMBOL(T, KEY, UNIT, REF, F)                                                           \
   Column {                                                                                         \
@@ -104,8 +100,8 @@ constexpr Column kFunctions[] = {
     PYC_SYMBOL(functions, "function", kText, function, name_cell),
     PYC_SYMBOL(functions, "file", kText, function, file_cell),
     PYC_SYMBOL(functions, "line", kLine, function, first_line_cell),
-    PYC_COUNT(functions, samples),
-    PYC_COUNT(functions, self_samples),
+    PYC_FIGURE(functions, samples, kCount, samples),
+    PYC_FIGURE(functions, self_samples, kCount, samples),
     PYC_FIGURE(functions, calls, kCount, calls),
     PYC_FIGURE(functions, self_ns, kNanoseconds, wall),
     PYC_FIGURE(functions, total_ns, kNanoseconds, wall),
@@ -119,8 +115,8 @@ constexpr Column kLines[] = {
     PYC_SYMBOL(lines, "file", kText, function, file_cell),
     {"line", ColumnUnit::kLine, [](const v1::View& v, int row) { return line_cell(v.lines().line(row)); }},
     PYC_SYMBOL(lines, "function", kText, function, name_cell),
-    PYC_COUNT(lines, samples),
-    PYC_COUNT(lines, self_samples),
+    PYC_FIGURE(lines, samples, kCount, samples),
+    PYC_FIGURE(lines, self_samples, kCount, samples),
     PYC_FIGURE(lines, hits, kCount, hits),
     PYC_FIGURE(lines, self_ns, kNanoseconds, wall),
     PYC_FIGURE(lines, total_ns, kNanoseconds, wall),
@@ -139,7 +135,7 @@ constexpr Column kEdges[] = {
     PYC_SYMBOL(edges, "other_file", kText, other, file_cell),
     PYC_SYMBOL(edges, "other_line", kLine, other, first_line_cell),
     PYC_FIGURE(edges, calls, kCount, calls),
-    PYC_COUNT(edges, samples),
+    PYC_FIGURE(edges, samples, kCount, samples),
     PYC_FIGURE(edges, total_ns, kNanoseconds, wall),
     PYC_FIGURE(edges, total_cpu_ns, kNanoseconds, cpu),
     PYC_GROUP(edges),
@@ -168,8 +164,8 @@ constexpr Column kTree[] = {
        return line_cell(v.symbols().frames().line(static_cast<int>(v.tree().frame(row))));
      }},
     PYC_FIGURE(tree, calls, kCount, calls),
-    PYC_COUNT(tree, samples),
-    PYC_COUNT(tree, self_samples),
+    PYC_FIGURE(tree, samples, kCount, samples),
+    PYC_FIGURE(tree, self_samples, kCount, samples),
     PYC_FIGURE(tree, self_ns, kNanoseconds, wall),
     PYC_FIGURE(tree, total_ns, kNanoseconds, wall),
     PYC_FIGURE(tree, self_cpu_ns, kNanoseconds, cpu),
@@ -191,7 +187,7 @@ constexpr Column kThreads[] = {
      }},
     {"name", ColumnUnit::kText,
      [](const v1::View& v, int row) { return Cell{text(v, v.symbols().threads().name(thread_of(v, row)))}; }},
-    PYC_COUNT(threads, samples),
+    PYC_FIGURE(threads, samples, kCount, samples),
     PYC_FIGURE(threads, on_cpu_ns, kNanoseconds, cpu),
     PYC_FIGURE(threads, off_cpu_ns, kNanoseconds, off_cpu),
     PYC_FIGURE(threads, gil_held_ns, kNanoseconds, gil),
@@ -199,8 +195,144 @@ constexpr Column kThreads[] = {
     PYC_LABELS(threads),
 };
 
+// Of a function that there may be none of: index + 1.
+Cell name_or_none(const v1::View& v, uint32_t function) { return function ? name_cell(v, function - 1) : Cell{}; }
+Cell file_or_none(const v1::View& v, uint32_t function) { return function ? file_cell(v, function - 1) : Cell{}; }
+Cell text_or_none(const v1::View& v, uint32_t id) { return id ? Cell{text(v, id)} : Cell{}; }
+
+// A column of the table T that every session with the view knows; less than 0: this figure is not known.
+template <class Value>
+Cell known(Value value) {
+  if constexpr (std::is_signed_v<Value>)
+    if (value < 0) return {};
+  return Cell{value};
+}
+#define PYC_KNOWN(T, KEY, UNIT)                                                              \
+  Column {                                                                                   \
+    #KEY, ColumnUnit::UNIT, [](const v1::View& v, int row) { return known(v.T().KEY(row)); } \
+  }
+// A size or a count that is stored with a sign, so that it can be unknown.
+template <class Value>
+Cell unsigned_or_none(Value value) {
+  return value < 0 ? Cell{} : Cell{static_cast<uint64_t>(value)};
+}
+#define PYC_SIGNED(T, KEY, UNIT)                                                                        \
+  Column {                                                                                              \
+    #KEY, ColumnUnit::UNIT, [](const v1::View& v, int row) { return unsigned_or_none(v.T().KEY(row)); } \
+  }
+#define PYC_LINE(T, KEY)                                                                          \
+  Column {                                                                                        \
+    #KEY, ColumnUnit::kLine, [](const v1::View& v, int row) { return line_cell(v.T().KEY(row)); } \
+  }
+#define PYC_NUMBER(T, KEY, UNIT)                                                                                   \
+  Column {                                                                                                         \
+    #KEY, ColumnUnit::UNIT, [](const v1::View& v, int row) { return Cell{static_cast<uint64_t>(v.T().KEY(row))}; } \
+  }
+#define PYC_PROCESS(T)                                                                                  \
+  Column {                                                                                              \
+    "pid", ColumnUnit::kId, [](const v1::View& v, int row) { return pid_cell(v, v.T().process(row)); }, \
+        [](const v1::View& v) { return !v.T().process().empty(); }                                      \
+  }
+#define PYC_PROCESS_THREAD(T)                                                                                   \
+  PYC_PROCESS(T),                                                                                               \
+      Column{"tid", ColumnUnit::kId, [](const v1::View& v, int row) { return tid_cell(v, v.T().thread(row)); }, \
+             [](const v1::View& v) { return !v.T().thread().empty(); }},                                        \
+      Column {                                                                                                  \
+    "thread", ColumnUnit::kText, [](const v1::View& v, int row) { return thread_cell(v, v.T().thread(row)); },  \
+        [](const v1::View& v) { return !v.T().thread().empty(); }                                               \
+  }
+
+constexpr Column kInstructions[] = {
+    PYC_SYMBOL(instructions, "file", kText, function, file_cell),
+    PYC_LINE(instructions, line),
+    PYC_SYMBOL(instructions, "function", kText, function, name_cell),
+    PYC_NUMBER(instructions, offset, kId),
+    PYC_SYMBOL(instructions, "opcode", kText, opcode, text_or_none),
+    PYC_FIGURE(instructions, samples, kCount, samples),
+    PYC_FIGURE(instructions, hits, kCount, hits),
+    PYC_FIGURE(instructions, self_ns, kNanoseconds, wall),
+    PYC_GROUP(instructions),
+};
+
+constexpr Column kAllocations[] = {
+    PYC_SYMBOL(allocations, "function", kText, function, name_or_none),
+    PYC_SYMBOL(allocations, "file", kText, function, file_or_none),
+    PYC_LINE(allocations, line),
+    PYC_SYMBOL(allocations, "type", kText, type, text_or_none),
+    PYC_KNOWN(allocations, allocations, kCount),
+    PYC_KNOWN(allocations, bytes, kBytes),
+    PYC_KNOWN(allocations, frees, kCount),
+    PYC_KNOWN(allocations, live_count, kCount),
+    PYC_KNOWN(allocations, live_bytes, kBytes),
+    PYC_KNOWN(allocations, peak_bytes, kBytes),
+    PYC_KNOWN(allocations, temporary_count, kCount),
+    PYC_GROUP(allocations),
+};
+
+constexpr Column kObjects[] = {
+    PYC_SYMBOL(objects, "type", kText, type, text),
+    PYC_KNOWN(objects, count, kCount),
+    PYC_KNOWN(objects, bytes, kBytes),
+    PYC_KNOWN(objects, alive, kCount),
+    PYC_KNOWN(objects, lifetime_p50_ns, kNanoseconds),
+    PYC_KNOWN(objects, lifetime_p99_ns, kNanoseconds),
+    PYC_KNOWN(objects, refcount_seen_max, kCount),
+    PYC_SYMBOL(objects, "function", kText, function, name_or_none),
+    PYC_SYMBOL(objects, "file", kText, function, file_or_none),
+    PYC_LINE(objects, line),
+    PYC_GROUP(objects),
+};
+
+constexpr Column kMemory[] = {
+    PYC_KNOWN(memory, time_ns, kNanoseconds),
+    PYC_SIGNED(memory, python_bytes, kBytes),
+    PYC_SIGNED(memory, native_bytes, kBytes),
+    PYC_SIGNED(memory, rss_bytes, kBytes),
+    PYC_PROCESS(memory),
+};
+
+constexpr Column kGc[] = {
+    PYC_KNOWN(gc, time_ns, kNanoseconds),
+    PYC_NUMBER(gc, generation, kId),
+    PYC_KNOWN(gc, pause_ns, kNanoseconds),
+    PYC_KNOWN(gc, collected, kCount),
+    PYC_KNOWN(gc, uncollectable, kCount),
+    PYC_SYMBOL(gc, "function", kText, function, name_or_none),
+    PYC_SYMBOL(gc, "file", kText, function, file_or_none),
+    PYC_LINE(gc, line),
+    PYC_PROCESS_THREAD(gc),
+};
+
+constexpr Column kImports[] = {
+    PYC_SYMBOL(imports, "module", kText, module, text),
+    PYC_SYMBOL(imports, "file", kText, file, text_or_none),
+    PYC_SYMBOL(imports, "parent", kText, parent, text_or_none),
+    PYC_KNOWN(imports, self_ns, kNanoseconds),
+    PYC_KNOWN(imports, total_ns, kNanoseconds),
+    PYC_PROCESS_THREAD(imports),
+};
+
+constexpr Column kExceptions[] = {
+    PYC_SYMBOL(exceptions, "type", kText, type, text),
+    PYC_SYMBOL(exceptions, "function", kText, function, name_or_none),
+    PYC_SYMBOL(exceptions, "file", kText, function, file_or_none),
+    PYC_LINE(exceptions, line),
+    PYC_KNOWN(exceptions, raised, kCount),
+    PYC_SYMBOL(exceptions, "caught_function", kText, caught_function, name_or_none),
+    PYC_SYMBOL(exceptions, "caught_file", kText, caught_function, file_or_none),
+    PYC_LINE(exceptions, caught_line),
+    PYC_KNOWN(exceptions, frames_unwound, kCount),
+    PYC_KNOWN(exceptions, cost_ns, kNanoseconds),
+    PYC_GROUP(exceptions),
+};
+
 #undef PYC_FIGURE
-#undef PYC_COUNT
+#undef PYC_KNOWN
+#undef PYC_SIGNED
+#undef PYC_LINE
+#undef PYC_NUMBER
+#undef PYC_PROCESS
+#undef PYC_PROCESS_THREAD
 #undef PYC_SYMBOL
 #undef PYC_LABELS
 #undef PYC_GROUP
@@ -220,6 +352,20 @@ std::span<const Column> view_columns(v1::ViewKind kind) {
       return kTree;
     case v1::VIEW_KIND_THREADS:
       return kThreads;
+    case v1::VIEW_KIND_INSTRUCTIONS:
+      return kInstructions;
+    case v1::VIEW_KIND_ALLOCATIONS:
+      return kAllocations;
+    case v1::VIEW_KIND_OBJECTS:
+      return kObjects;
+    case v1::VIEW_KIND_MEMORY:
+      return kMemory;
+    case v1::VIEW_KIND_GC:
+      return kGc;
+    case v1::VIEW_KIND_IMPORTS:
+      return kImports;
+    case v1::VIEW_KIND_EXCEPTIONS:
+      return kExceptions;
     default:
       return {};
   }
@@ -247,6 +393,20 @@ int row_count(const v1::View& v) {
       return v.tree().parent_size();
     case v1::View::kThreads:
       return v.threads().thread_size();
+    case v1::View::kInstructions:
+      return v.instructions().function_size();
+    case v1::View::kAllocations:
+      return v.allocations().function_size();
+    case v1::View::kObjects:
+      return v.objects().type_size();
+    case v1::View::kMemory:
+      return v.memory().time_ns_size();
+    case v1::View::kGc:
+      return v.gc().time_ns_size();
+    case v1::View::kImports:
+      return v.imports().module_size();
+    case v1::View::kExceptions:
+      return v.exceptions().type_size();
     case v1::View::TABLE_NOT_SET:
       return 0;
   }
@@ -267,6 +427,20 @@ std::string_view view_kind_name(v1::ViewKind kind) {
       return "tree";
     case v1::VIEW_KIND_THREADS:
       return "threads";
+    case v1::VIEW_KIND_INSTRUCTIONS:
+      return "instructions";
+    case v1::VIEW_KIND_ALLOCATIONS:
+      return "allocations";
+    case v1::VIEW_KIND_OBJECTS:
+      return "objects";
+    case v1::VIEW_KIND_MEMORY:
+      return "memory";
+    case v1::VIEW_KIND_GC:
+      return "gc";
+    case v1::VIEW_KIND_IMPORTS:
+      return "imports";
+    case v1::VIEW_KIND_EXCEPTIONS:
+      return "exceptions";
     default:
       return "";
   }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "analysis/model/dense_index.h"
 #include "analysis/model/labels.h"
-#include "analysis/passes/dense_index.h"
 #include "analysis/passes/grouping.h"
 
 namespace pycroscope {
@@ -34,14 +34,17 @@ bool labels_wanted(const Symbols& symbols, LabelSetId labels, const v1::ViewFilt
 
 class Counter {
  public:
-  Counter(const Symbols& symbols, const v1::ViewFilter& filter) : wanted_(symbols, filter), weight_of_(symbols) {}
+  Counter(const Symbols& symbols, const v1::ViewFilter& filter, const Tally* trace)
+      : wanted_(symbols, filter), weight_of_(symbols), measures_time_(trace && trace->stacks().size() > 0) {
+    if (trace) add(*trace);
+  }
 
   void add(const SampleColumns& batch) {
     for (size_t i = 0; i < batch.size(); ++i) {
       if (!wanted_(batch, i)) continue;
-      uint32_t id = index_({batch.stack[i], batch.thread[i], batch.label_set[i]});
-      if (id == weights_.size()) weights_.emplace_back();
-      weights_[id] += weight_of_(batch, i);
+      Weight weight = weight_of_(batch, i);
+      if (measures_time_) weight.ns = 0;
+      at({batch.stack[i], batch.thread[i], batch.label_set[i]}) += weight;
     }
   }
 
@@ -56,8 +59,38 @@ class Counter {
   }
 
  private:
+  Weight& at(const DenseIndex::Key& key) {
+    const uint32_t id = index_(key);
+    if (id == weights_.size()) weights_.emplace_back();
+    return weights_[id];
+  }
+
+  void add(const Tally& trace) {
+    for (uint32_t row = 0; row < trace.stacks().size(); ++row) {
+      const DenseIndex::Key& key = trace.stacks().key(row);
+      const TallyContext& context = trace.contexts()[key[0]];
+      const StackFigures& figures = trace.stacks().at(row);
+      if (!wanted_(context.thread, context.labels) || figures == StackFigures()) continue;
+      Weight& weight = at({key[1], index(context.thread), index(context.labels)});
+      weight.ns += figures.ns;
+      weight.calls += figures.calls;
+      weight.hits += figures.hits;
+      weight.instructions += figures.instructions;
+    }
+    for (uint32_t row = 0; row < trace.allocations().size(); ++row) {
+      const DenseIndex::Key& key = trace.allocations().key(row);
+      const TallyContext& context = trace.contexts()[key[0]];
+      const AllocationFigures& figures = trace.allocations().at(row);
+      if (!wanted_(context.thread, context.labels) || figures.allocations == 0) continue;
+      Weight& weight = at({key[1], index(context.thread), index(context.labels)});
+      weight.allocations += figures.allocations;
+      weight.alloc_bytes += figures.bytes;
+    }
+  }
+
   SampleFilter wanted_;
   SampleWeights weight_of_;
+  bool measures_time_;
   DenseIndex index_;
   std::vector<Weight> weights_;
 };
@@ -90,9 +123,10 @@ Result<EventFilter> time_range(const v1::ViewFilter& filter) {
   return range;
 }
 
-Result<std::vector<StackWeight>> count_stacks(const EventReader& reader, const v1::ViewFilter& filter) {
+Result<std::vector<StackWeight>> count_stacks(const EventReader& reader, const v1::ViewFilter& filter,
+                                              const Tally* trace) {
   PYC_TRY(EventFilter range, time_range(filter));
-  Counter counter(reader.symbols(), filter);
+  Counter counter(reader.symbols(), filter, trace);
   PYC_CHECK(reader.samples(range, [&](const SampleColumns& batch) { counter.add(batch); }));
   return counter.take();
 }

@@ -57,6 +57,7 @@ class TreeBuilder {
     table.add_label_string(frame ? 0 : symbols.text(node_text(context_.grouping(), node)));
     table.add_samples(call.total.samples);
     table.add_self_samples(call.self.samples);
+    if (context_.knows().calls()) table.add_calls(call.self.calls);
     add_times(table, context_.knows(), call.self, call.total);
     add_group(table, context_, symbols, call.process, call.group);
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ class ViewSymbols {
 
   uint32_t text(std::string_view text);
   uint32_t function(FunctionId id);
+  // Its index + 1, 0 for none.
+  uint32_t function_or_none(std::optional<FunctionId> id) { return id ? function(*id) + 1 : 0; }
   uint32_t frame(FunctionId function, uint32_t line);
   uint32_t process(ProcessId id);
   uint32_t thread(ThreadId id);

@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "analysis/passes/rows.h"
 #include "client/cli/group_columns.h"
 #include "client/cli/terminal.h"
 #include "client/cli/text.h"
@@ -121,6 +125,46 @@ Table threads_table(const v1::View& view) {
   return result;
 }
 
+std::string title_of(std::string_view key) {
+  std::string title(key);
+  for (char& c : title) c = c == '_' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (const std::string_view unit : {" NS", " BYTES"})
+    if (title.ends_with(unit)) title.resize(title.size() - unit.size());
+  return title;
+}
+
+std::string cell_text(const Cell& value, ColumnUnit unit) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* ns = std::get_if<int64_t>(&value)) return human_duration(*ns);
+  if (const auto* number = std::get_if<uint64_t>(&value)) {
+    if (unit == ColumnUnit::kBytes) return human_bytes(*number);
+    return unit == ColumnUnit::kCount ? human_count(*number) : std::to_string(*number);
+  }
+  return "-";
+}
+
+// A table of all columns of the view as they are.
+Table plain_table(const v1::View& view) {
+  std::vector<const Column*> shown;
+  std::vector<TableColumn> titles;
+  for (const Column& column : view_columns(view.header().kind())) {
+    if (column.unit == ColumnUnit::kLabels || (column.shown && !column.shown(view))) continue;
+    shown.push_back(&column);
+    if (column.unit != ColumnUnit::kText)
+      titles.push_back({title_of(column.key), Align::kRight});
+    else
+      titles.push_back(
+          {title_of(column.key), Align::kLeft, column.key.contains("file") ? Shrink::kPath : Shrink::kEnd});
+  }
+  Table result(std::move(titles));
+  for (int row = 0; row < row_count(view); ++row) {
+    std::vector<std::string> cells;
+    for (const Column* column : shown) cells.push_back(cell_text(cell(view, row, *column), column->unit));
+    result.add(std::move(cells));
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string ViewNames::string(uint32_t index) const {
@@ -197,6 +241,14 @@ Table view_table(const v1::View& view) {
       return edges_table(view);
     case v1::View::kThreads:
       return threads_table(view);
+    case v1::View::kInstructions:
+    case v1::View::kAllocations:
+    case v1::View::kObjects:
+    case v1::View::kMemory:
+    case v1::View::kGc:
+    case v1::View::kImports:
+    case v1::View::kExceptions:
+      return plain_table(view);
     case v1::View::kTree:
     case v1::View::TABLE_NOT_SET:
       return Table({});

@@ -28,7 +28,15 @@ class CancellableReader final : public EventReader {
   SampleColumns block(uint32_t position, const EventFilter& filter) const override {
     return cancelled_() ? SampleColumns() : reader_->block(position, filter);
   }
-  uint64_t damaged_samples() const override { return reader_->damaged_samples(); }
+  std::span<const TraceBlockPlace> trace_blocks() const override { return reader_->trace_blocks(); }
+  std::optional<TraceColumns> trace_block(const TraceBlockPlace& place) const override {
+    return cancelled_() ? std::nullopt : reader_->trace_block(place);
+  }
+  std::span<const BucketPlace> buckets(uint32_t level) const override { return reader_->buckets(level); }
+  std::optional<TallyBucket> bucket(const BucketPlace& place) const override {
+    return cancelled_() ? std::nullopt : reader_->bucket(place);
+  }
+  uint64_t damaged_events() const override { return reader_->damaged_events(); }
 
  private:
   std::unique_ptr<EventReader> reader_;

@@ -28,7 +28,11 @@ class IntervalReader final : public EventReader {
   }
   uint32_t block_count() const override { return 1; }
   SampleColumns block(uint32_t, const EventFilter&) const override { return samples_; }
-  uint64_t damaged_samples() const override { return 0; }
+  std::span<const TraceBlockPlace> trace_blocks() const override { return {}; }
+  std::optional<TraceColumns> trace_block(const TraceBlockPlace&) const override { return std::nullopt; }
+  std::span<const BucketPlace> buckets(uint32_t) const override { return {}; }
+  std::optional<TallyBucket> bucket(const BucketPlace&) const override { return std::nullopt; }
+  uint64_t damaged_events() const override { return 0; }
 
  private:
   const v1::Session& session_;

@@ -16,6 +16,7 @@ class LiveTop final : public EventSink {
 
   Symbols& symbols() override { return sink_.symbols(); }
   void add(const Sample& sample) override;
+  void add_trace(const TraceColumns& slice, int64_t to_ns) override { sink_.add_trace(slice, to_ns); }
   void add_loss(v1::LossReason reason, uint64_t count) override { sink_.add_loss(reason, count); }
 
   uint64_t samples() const { return samples_; }  // since the start, remembered or not

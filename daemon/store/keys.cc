@@ -91,4 +91,36 @@ std::optional<BlockSummary> decode_summary(std::string_view bytes) {
   return summary;
 }
 
+std::string encode_trace_summary(const TraceSummary& summary) {
+  ByteWriter out;
+  out.varint(summary.count);
+  out.zigzag(summary.min_ns);
+  out.zigzag(summary.max_ns);
+  return out.take();
+}
+
+std::optional<TraceSummary> decode_trace_summary(std::string_view bytes) {
+  ByteReader in(bytes);
+  TraceSummary summary{in.varint32(), in.zigzag(), in.zigzag()};
+  if (!in.finished() || summary.count == 0 || summary.max_ns < summary.min_ns) return std::nullopt;
+  return summary;
+}
+
+std::string encode_bucket_summary(const BucketSummary& summary) {
+  ByteWriter out;
+  out.zigzag(summary.from_ns);
+  out.zigzag(summary.to_ns);
+  out.varint(summary.events);
+  out.varint(summary.first_block);
+  out.varint(summary.end_block);
+  return out.take();
+}
+
+std::optional<BucketSummary> decode_bucket_summary(std::string_view bytes) {
+  ByteReader in(bytes);
+  BucketSummary summary{in.zigzag(), in.zigzag(), in.varint(), in.varint32(), in.varint32()};
+  if (!in.finished() || summary.to_ns < summary.from_ns || summary.end_block < summary.first_block) return std::nullopt;
+  return summary;
+}
+
 }  // namespace pycroscope

@@ -7,7 +7,15 @@
 //             | 'F' file:be32    → sealed(sha256)       the source of a file: which content
 //             | 'C' sha256       → sealed(zstd)         the content of a source file
 //             | 'R' 0:be32       → sealed(discarded:varint)   of a ring: samples of the blocks that were removed so far
+//             | 'T' block:be32   → sealed(trace)        events, trace_codec.h; numbered from 0 in order of recording
+//             | 'U' block:be32   → sealed(trace summary)   what block T holds
+//             | 'A' bucket:be32  → sealed(sums)         what the events of some blocks add up to, tally_codec.h
+//             | 'D' bucket:be32  → sealed(sums summary) which blocks
 //   summary  := count:varint first_us:zigzag min_us:zigzag max_us:zigzag      times of the block's samples
+//   trace summary := count:varint min_ns:zigzag max_ns:zigzag
+//   sums summary  := from_ns:zigzag to_ns:zigzag events:varint first:varint end:varint    of the blocks, end excluded
+//   bucket   := level << 28 | number      of level 0 are the smallest, of each other one those that hold 16 of the one
+//               below; what a bucket of level 0 adds up begins where the one before ends
 //   sealed(v) := v checksum     checksum = the first 8 bytes of SHA-256(key v): a value under a wrong key is damaged
 //   too be32     := big-endian, so that keys sort by number
 //
@@ -23,6 +31,8 @@
 #include <string>
 #include <string_view>
 
+#include "analysis/model/events.h"
+
 namespace pycroscope {
 
 inline constexpr uint32_t kFormatVersion = 1;
@@ -34,9 +44,14 @@ enum class KeyKind : char {
   kFileSource = 'F',
   kContent = 'C',
   kRing = 'R',
+  kTrace = 'T',
+  kTraceSummary = 'U',
+  kBucket = 'A',
+  kBucketSummary = 'D',
 };
-inline constexpr KeyKind kAllKeyKinds[] = {KeyKind::kBlock,      KeyKind::kSummary, KeyKind::kSymbols,
-                                           KeyKind::kFileSource, KeyKind::kContent, KeyKind::kRing};
+inline constexpr KeyKind kAllKeyKinds[] = {
+    KeyKind::kBlock, KeyKind::kSummary, KeyKind::kSymbols,      KeyKind::kFileSource, KeyKind::kContent,
+    KeyKind::kRing,  KeyKind::kTrace,   KeyKind::kTraceSummary, KeyKind::kBucket,     KeyKind::kBucketSummary};
 
 inline constexpr size_t kHashSize = 32;
 inline constexpr uint32_t kMaxBlockSamples = 65536;
@@ -75,5 +90,13 @@ struct BlockSummary {
 };
 std::string encode_summary(const BlockSummary& summary);
 std::optional<BlockSummary> decode_summary(std::string_view bytes);
+
+std::string encode_trace_summary(const TraceSummary& summary);
+std::optional<TraceSummary> decode_trace_summary(std::string_view bytes);
+
+constexpr uint32_t bucket_number(uint32_t level, uint32_t number) { return level << 28 | number; }
+constexpr uint32_t level_of_bucket(uint32_t bucket) { return bucket >> 28; }
+std::string encode_bucket_summary(const BucketSummary& summary);
+std::optional<BucketSummary> decode_bucket_summary(std::string_view bytes);
 
 }  // namespace pycroscope

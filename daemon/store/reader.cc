@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <mutex>
 #include <numeric>
@@ -13,6 +14,8 @@
 #include "daemon/store/bytes.h"
 #include "daemon/store/keys.h"
 #include "daemon/store/symbol_codec.h"
+#include "daemon/store/tally_codec.h"
+#include "daemon/store/trace_codec.h"
 #include "daemon/store/zstd_codec.h"
 
 namespace pycroscope {
@@ -34,6 +37,7 @@ class Reader : public EventReader {
     load_symbols();
     load_sources();
     load_ring();
+    load_trace();
     load_blocks();
   }
 
@@ -75,10 +79,32 @@ class Reader : public EventReader {
     return *std::move(samples);
   }
 
-  uint64_t damaged_samples() const override {
+  std::span<const TraceBlockPlace> trace_blocks() const override { return trace_blocks_; }
+
+  std::optional<TraceColumns> trace_block(const TraceBlockPlace& place) const override {
+    const std::string key = numbered_key(KeyKind::kTrace, place.number);
+    const std::optional<std::string> value = get(key);
+    std::optional<TraceColumns> events = value ? decode_trace(*value) : std::nullopt;
+    if (events && summarize(*events) == place.summary && are_known(*events, known_)) return events;
+    count_damage(key, place.summary.count);
+    return std::nullopt;
+  }
+
+  std::span<const BucketPlace> buckets(uint32_t level) const override { return buckets_[level]; }
+
+  std::optional<TallyBucket> bucket(const BucketPlace& place) const override {
+    const std::optional<std::string> value =
+        get(numbered_key(KeyKind::kBucket, bucket_number(place.level, place.number)));
+    std::optional<TallyBucket> bucket = value ? decode_bucket(*value, known_) : std::nullopt;
+    if (!bucket || bucket->from_ns != place.summary.from_ns || bucket->to_ns != place.summary.to_ns)
+      return std::nullopt;
+    return bucket;
+  }
+
+  uint64_t damaged_events() const override {
     std::lock_guard lock(mutex_);
     uint64_t total = 0;
-    for (const auto& [number, count] : damaged_) total += count;
+    for (const auto& [key, count] : damaged_) total += count;
     return total;
   }
 
@@ -122,6 +148,21 @@ class Reader : public EventReader {
     });
   }
 
+  void load_trace() {
+    scan(KeyKind::kTraceSummary, [&](uint32_t number, std::string_view bytes) {
+      const std::optional<TraceSummary> summary = decode_trace_summary(bytes);
+      if (summary) trace_blocks_.push_back({number, *summary});
+      return true;
+    });
+    scan(KeyKind::kBucketSummary, [&](uint32_t number, std::string_view bytes) {
+      const std::optional<BucketSummary> summary = decode_bucket_summary(bytes);
+      const uint32_t level = level_of_bucket(number);
+      if (summary && level < kBucketLevels)
+        buckets_[level].push_back({level, number - bucket_number(level, 0), *summary});
+      return true;
+    });
+  }
+
   void load_blocks() {
     scan(KeyKind::kSummary, [&](uint32_t number, std::string_view bytes) {
       if (std::optional<BlockSummary> summary = decode_summary(bytes)) blocks_.push_back({number, *summary});
@@ -129,31 +170,42 @@ class Reader : public EventReader {
     });
     uint64_t there = 0;
     for (const Block& block : blocks_) there += block.summary.count;
+    count_what_is(there);
     in_time_.resize(blocks_.size());
     std::iota(in_time_.begin(), in_time_.end(), 0);
     std::ranges::stable_sort(in_time_, {}, [this](uint32_t position) { return blocks_[position].summary.first_us; });
-    count_what_is(there);
   }
 
   // session.pb counts what was written. A recording goes on after it; summaries that are damaged are missing.
   void count_what_is(uint64_t samples) {
     v1::Loss& loss = *session_.mutable_loss();
     const uint64_t written = loss.recorded();
-    session_.set_events(session_.events() - session_.samples() + samples);
     session_.set_samples(samples);
+    for (const TraceBlockPlace& block : trace_blocks_) samples += block.summary.count;
+    session_.set_events(samples);
     loss.set_recorded(session_.events() + loss.discarded());
     if (loss.recorded() < written) add_loss(loss, v1::LOSS_REASON_CORRUPT_BLOCK, written - loss.recorded());
   }
 
   std::optional<SampleColumns> read_block(const Block& block) const {
-    std::string key = numbered_key(KeyKind::kBlock, block.number);
-    Result<std::string> stored = database_->get(key);
-    std::optional<std::string_view> value = stored ? unseal(key, *stored) : std::nullopt;
+    const std::string key = numbered_key(KeyKind::kBlock, block.number);
+    const std::optional<std::string> value = get(key);
     std::optional<SampleColumns> samples = value ? decode_block(*value) : std::nullopt;
     if (samples && samples->size() == block.summary.count && has_symbols(*samples)) return samples;
-    std::lock_guard lock(mutex_);
-    damaged_[block.number] = block.summary.count;
+    count_damage(key, block.summary.count);
     return std::nullopt;
+  }
+
+  // The undamaged value of a key.
+  std::optional<std::string> get(const std::string& key) const {
+    const Result<std::string> stored = database_->get(key);
+    const std::optional<std::string_view> value = stored ? unseal(key, *stored) : std::nullopt;
+    return value ? std::optional<std::string>(*value) : std::nullopt;
+  }
+
+  void count_damage(const std::string& key, uint64_t events) const {
+    std::lock_guard lock(mutex_);
+    damaged_[key] = events;
   }
 
   bool has_symbols(const SampleColumns& samples) const {
@@ -169,8 +221,11 @@ class Reader : public EventReader {
   std::vector<Block> blocks_;      // in the order of recording
   std::vector<uint32_t> in_time_;  // positions in blocks_, by the time of their first sample
 
+  std::vector<TraceBlockPlace> trace_blocks_;
+  std::array<std::vector<BucketPlace>, kBucketLevels> buckets_;
+
   mutable std::mutex mutex_;
-  mutable std::map<uint32_t, uint64_t> damaged_;  // block → samples; guarded by mutex_
+  mutable std::map<std::string, uint64_t> damaged_;  // key → events; guarded by mutex_
 };
 
 }  // namespace

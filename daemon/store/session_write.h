@@ -12,6 +12,7 @@
 #include "daemon/store/block_codec.h"
 #include "daemon/store/database.h"
 #include "daemon/store/session_dir.h"
+#include "daemon/store/trace_log.h"
 #include "pycroscope/v1/session.pb.h"
 
 namespace pycroscope {
@@ -22,13 +23,16 @@ struct SessionWrite {
   SampleColumns samples = {};
   uint32_t block = 0;
   Effort effort = Effort::kQuick;
+  TracePart trace = {};  // with the samples: all of it or none
   std::vector<KeyValue> sources;
-  std::vector<uint32_t> dropped = {};  // blocks that a ring has no room for any more
-  uint64_t dropped_samples = 0;        // of these
-  bool durable = false;                // on the disk when it is over
+  std::vector<std::string> dropped = {};  // keys of what is not to be kept any more
+  uint64_t dropped_events = 0;            // in it
+  uint64_t dropped_trace_events = 0;      // of these
+  bool durable = false;                   // on the disk when it is over
   // session.pb, but for counts, losses and bytes: these depend on how it goes.
   v1::Session session;
   v1::Loss if_stored, if_failed;
+  uint64_t trace_events_if_stored = 0, trace_events_if_failed = 0;  // of the whole session
 };
 
 struct SessionWritten {
@@ -48,7 +52,7 @@ KeyValue sealed_entry(std::string key, std::string_view value);
 
 SessionWritten write_session(SessionWrite write, DatabaseWriter& database, SessionDir& directory);
 
-// The counts and losses of a session that has these.
-void set_counts(v1::Session& session, const v1::Loss& loss);
+// The counts and losses of a session that has these; `trace_events` of what is kept are no samples.
+void set_counts(v1::Session& session, const v1::Loss& loss, uint64_t trace_events);
 
 }  // namespace pycroscope

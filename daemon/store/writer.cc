@@ -13,8 +13,10 @@
 
 #include "analysis/model/loss.h"
 #include "daemon/store/keys.h"
+#include "daemon/store/raw_retention.h"
 #include "daemon/store/session_write.h"
 #include "daemon/store/symbol_codec.h"
+#include "daemon/store/trace_log.h"
 #include "daemon/store/zstd_codec.h"
 
 namespace pycroscope {
@@ -33,17 +35,23 @@ constexpr auto kDurableInterval = std::chrono::milliseconds(900);
 constexpr int kSourceLevel = 6;
 // A ring is dropped block by block: this many make it up, and so much more than it is kept.
 constexpr int kRingBlocks = 10;
+// So many events of full blocks are worth a write.
+constexpr uint64_t kTraceEventsPerWrite = 8 * uint64_t{kMaxTraceBlockEvents};
 
 class Writer : public SessionWriter {
  public:
   Writer(v1::Session session, SessionDir directory, std::unique_ptr<DatabaseWriter> database, const StoreUser& owner)
-      : session_(std::move(session)), owner_(owner), directory_(std::move(directory)), database_(std::move(database)) {
+      : session_(std::move(session)),
+        owner_(owner),
+        raw_(session_.config()),
+        directory_(std::move(directory)),
+        database_(std::move(database)) {
     if (session_.config().has_ring()) ring_.emplace(TimeUtil::DurationToNanoseconds(session_.config().ring()));
   }
 
   Symbols& symbols() override { return symbols_; }
   v1::Session& session() override {
-    set_counts(session_, loss_);
+    set_counts(session_, loss_, trace_events_);
     session_.set_duration_ns(duration_ns_);
     return session_;
   }
@@ -58,6 +66,16 @@ class Writer : public SessionWriter {
     if (open_.size() < kMaxBlockSamples) return;
     end_write();
     begin_write(true, false);
+  }
+
+  void add_trace(const TraceColumns& slice, int64_t to_ns) override {
+    if (!trace_) trace_.emplace(symbols_);
+    trace_->add(slice, to_ns);
+    trace_events_ += slice.size();
+    loss_.set_recorded(loss_.recorded() + slice.size());
+    if (trace_->full_events() < kTraceEventsPerWrite) return;
+    end_write();
+    begin_write(false, false);
   }
 
   void add_loss(v1::LossReason reason, uint64_t count) override { pycroscope::add_loss(loss_, reason, count); }
@@ -100,6 +118,7 @@ class Writer : public SessionWriter {
 
   Status finish(v1::SessionState state) override {
     end_write();
+    is_finishing_ = true;
     begin_write(true, true);
     end_write();
     Status stored = std::move(last_);
@@ -117,12 +136,13 @@ class Writer : public SessionWriter {
 
  private:
   struct Unstored {
-    uint64_t samples = 0, truncated = 0;
-    // They are not recorded: yet, or, where their block ends, ever.
+    uint64_t samples = 0, truncated = 0, trace_events = 0;
+    // They are not recorded: samples yet, or, where their block ends, ever.
     void subtract_from(v1::Loss& loss, bool ends_block) const {
-      loss.set_recorded(loss.recorded() - samples);
+      const uint64_t lost = trace_events + (ends_block ? samples : 0);
+      loss.set_recorded(loss.recorded() - trace_events - samples);
       loss.set_truncated(loss.truncated() - truncated);
-      if (ends_block) pycroscope::add_loss(loss, v1::LOSS_REASON_DISK_FULL, samples);
+      if (lost > 0) pycroscope::add_loss(loss, v1::LOSS_REASON_DISK_FULL, lost);
     }
   };
 
@@ -141,8 +161,9 @@ class Writer : public SessionWriter {
     size_t stored_samples;                       // of the open block
     std::optional<SymbolsWritten> symbols = {};  // nothing: as before
     std::optional<RingBlock> ring_block = {};
-    size_t dropped = 0;  // of the oldest ring_blocks_
-    uint64_t dropped_samples = 0;
+    std::vector<BucketSummary> buckets = {};  // that are stored with it, of level 0
+    size_t dropped_ring_blocks = 0, dropped_buckets = 0;
+    uint64_t dropped_events = 0, dropped_trace_events = 0;
     // If it fails:
     Unstored unstored;
     std::vector<std::string> contents;
@@ -156,13 +177,24 @@ class Writer : public SessionWriter {
   }
 
   // The blocks that a ring has no room for any more, for a write that is about to begin.
-  void drop_oldest(SessionWrite& write) {
+  void drop_oldest(SessionWrite& write, Pending& pending) {
     const int64_t kept_from_us = (duration_ns_ - ring_->count()) / 1000;
     for (const RingBlock& block : ring_blocks_) {
       if (block.summary.max_us >= kept_from_us) break;
-      write.dropped.push_back(block.number);
-      write.dropped_samples += block.summary.count;
+      for (const KeyKind kind : {KeyKind::kSummary, KeyKind::kBlock})
+        write.dropped.push_back(numbered_key(kind, block.number));
+      write.dropped_events += block.summary.count;
+      ++pending.dropped_ring_blocks;
     }
+  }
+
+  // The raw events that are not to be kept any longer, likewise.
+  void drop_raw(SessionWrite& write, Pending& pending) {
+    RawRetention::Drop drop = raw_.choose(session_.bytes(), duration_ns_);
+    pending.dropped_buckets = drop.buckets;
+    write.dropped.insert(write.dropped.end(), drop.keys.begin(), drop.keys.end());
+    write.dropped_events += drop.events;
+    write.dropped_trace_events = drop.events;
   }
 
   // What of the open block is nowhere but in memory.
@@ -187,14 +219,21 @@ class Writer : public SessionWriter {
                        .session = session(),
                        .if_stored = loss_,
                        .if_failed = loss_};
+    if (trace_) write.trace = is_finishing_ ? trace_->finish() : trace_->take();
+    pending.unstored.trace_events = write.trace.events;
+    for (const NumberedBucket& bucket : write.trace.buckets)
+      if (bucket.level == 0) pending.buckets.push_back(bucket.summary);
+    write.trace_events_if_stored = trace_events_;
+    write.trace_events_if_failed = trace_events_ - write.trace.events;
     pending.unstored.subtract_from(write.if_failed, ends_block);
     if (auto delta = symbols_written_.delta(symbols_)) {
       write.symbols = sealed_entry(numbered_key(KeyKind::kSymbols, next_delta_), *delta);
       pending.symbols.emplace(symbols_written_).advance(symbols_);
     }
-    if (ring_) drop_oldest(write);
-    pending.dropped = write.dropped.size();
-    pending.dropped_samples = write.dropped_samples;
+    if (ring_) drop_oldest(write, pending);
+    drop_raw(write, pending);
+    pending.dropped_events = write.dropped_events;
+    pending.dropped_trace_events = write.dropped_trace_events;
     if (ends_block) {
       if (ring_) pending.ring_block = RingBlock{next_block_, summarize(open_)};
       write.samples = std::exchange(open_, {});
@@ -220,10 +259,15 @@ class Writer : public SessionWriter {
     if (!written.sources)
       for (const std::string& hash : ended.contents) contents_.erase(hash);
     if (ended.ends_block && (written.samples || ended.is_block_stored)) ++next_block_;
-    if (written.dropped && ended.dropped > 0) {
-      ring_blocks_.erase(ring_blocks_.begin(), ring_blocks_.begin() + static_cast<ptrdiff_t>(ended.dropped));
-      loss_.set_discarded(loss_.discarded() + ended.dropped_samples);
+    if (written.dropped && ended.dropped_events > 0) {
+      ring_blocks_.erase(ring_blocks_.begin(),
+                         ring_blocks_.begin() + static_cast<ptrdiff_t>(ended.dropped_ring_blocks));
+      raw_.dropped(ended.dropped_buckets);
+      loss_.set_discarded(loss_.discarded() + ended.dropped_events);
+      trace_events_ -= ended.dropped_trace_events;
     }
+    if (written.samples)
+      for (const BucketSummary& bucket : ended.buckets) raw_.stored(bucket);
     if (written.samples && ended.ring_block) ring_blocks_.push_back(*ended.ring_block);
     if (written.samples) {
       if (!ended.ends_block) stored_samples_ = ended.stored_samples;
@@ -231,9 +275,18 @@ class Writer : public SessionWriter {
         symbols_written_ = *std::move(ended.symbols);
         ++next_delta_;
       }
-    } else if (ended.ends_block) {
-      ended.unstored.subtract_from(loss_, true);
+    } else {
+      lose(ended);
     }
+  }
+
+  // What of a write that failed no other write will store. Samples of a block that has not ended are written again.
+  void lose(Pending& failed) {
+    if (!failed.ends_block) failed.unstored.samples = failed.unstored.truncated = 0;
+    failed.unstored.subtract_from(loss_, true);
+    if (failed.unstored.trace_events == 0) return;
+    trace_events_ -= failed.unstored.trace_events;
+    trace_->forget_sums();
   }
 
   v1::Session session_;
@@ -248,6 +301,11 @@ class Writer : public SessionWriter {
   std::vector<KeyValue> sources_;             // for the next write
   std::vector<std::string> new_contents_;     // among them, hashes
   std::unordered_set<std::string> contents_;  // hashes of all contents so far
+
+  std::optional<TraceLog> trace_;  // from the first event on
+  uint64_t trace_events_ = 0;      // recorded and kept
+  RawRetention raw_;
+  bool is_finishing_ = false;
 
   SampleColumns open_;         // block `next_block_`, or the one after it while that one is being stored
   size_t stored_samples_ = 0;  // of open_, by the last write that worked

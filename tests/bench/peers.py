@@ -17,6 +17,9 @@ from program import Program, read_line
 
 PACKAGES = {"py-spy": "0.4", "austin-dist": "4.0"}
 VENV = CACHE / ("peers-" + "-".join(f"{name}-{version}" for name, version in PACKAGES.items()))
+# Those that trace, for the size of their files.
+TRACER_PACKAGES = {"viztracer": "1", "memray": "1"}
+TRACERS = CACHE / ("tracers-" + "-".join(f"{name}-{version}" for name, version in TRACER_PACKAGES.items()))
 # A profiler that does not say when it is live gets this long.
 SETTLE_SECONDS = 0.3
 
@@ -28,6 +31,15 @@ def install() -> None:
     wanted = [f"{name}=={version}.*" for name, version in PACKAGES.items()]
     subprocess.run([VENV / "bin/pip", "install", "--quiet", *wanted], check=True)
     (VENV / "complete").touch()
+
+
+def install_tracers() -> None:
+    if (TRACERS / "complete").exists():
+        return
+    subprocess.run([sys.executable, "-m", "venv", "--clear", TRACERS], check=True)
+    wanted = [f"{name}=={version}.*" for name, version in TRACER_PACKAGES.items()]
+    subprocess.run([TRACERS / "bin/pip", "install", "--quiet", *wanted], check=True)
+    (TRACERS / "complete").touch()
 
 
 def austin_command() -> list[str]:

@@ -18,7 +18,7 @@ ANALYSIS = MODEL | {"analysis/passes"}
 OS = MODEL | {"daemon/os"}
 TARGET = OS | {"daemon/target"}
 PYTHON = TARGET | {"daemon/python", "bpf/include"}
-COLLECT = PYTHON | {"daemon/native", "daemon/collect", "bpf"}
+COLLECT = PYTHON | {"daemon/native", "daemon/collect", "daemon/probe", "bpf"}
 # The store knows only the model; its descriptors are os/'s scope type.
 STORE = MODEL | {"daemon/os", "daemon/store"}
 SESSION = COLLECT | STORE | ANALYSIS | {"analysis/export", "daemon/session"}
@@ -32,6 +32,7 @@ RULES = {
     "daemon/target": TARGET,
     "daemon/python": PYTHON,
     "daemon/native": TARGET | {"daemon/native"},
+    "daemon/probe": {"daemon/probe"},
     "daemon/collect": COLLECT,
     "daemon/store": STORE,
     "daemon/session": SESSION,

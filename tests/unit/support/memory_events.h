@@ -39,7 +39,7 @@ class MemoryEvents : public EventReader {
 
   v1::Session& mutable_session() { return session_; }
   Symbols& mutable_symbols() { return symbols_; }
-  void set_damaged_samples(uint64_t count) { damaged_ = count; }
+  void set_damaged_events(uint64_t count) { damaged_ = count; }
   // Samples are handed to readers in batches of this many.
   void set_batch_size(size_t size) { batch_size_ = size; }
 
@@ -48,6 +48,18 @@ class MemoryEvents : public EventReader {
     session_.set_samples(samples_.size());
     session_.mutable_loss()->set_recorded(samples_.size());
     session_.set_duration_ns(std::max(session_.duration_ns(), sample.time_ns + 1));
+  }
+
+  // A slice of a trace, as EventSink::add_trace takes it.
+  void add_trace(const TraceColumns& slice, int64_t to_ns) {
+    // The symbols have all stacks that it leads to.
+    Tally unused;
+    static_cast<void>(stacks_.add(slice, unused));
+    trace_places_.push_back({static_cast<uint32_t>(trace_.size()), summarize(slice)});
+    trace_.push_back(slice);
+    session_.set_events(session_.events() + slice.size());
+    session_.mutable_loss()->set_recorded(session_.loss().recorded() + slice.size());
+    session_.set_duration_ns(std::max(session_.duration_ns(), to_ns));
   }
 
   const std::vector<Sample>& all() const { return samples_; }
@@ -72,12 +84,22 @@ class MemoryEvents : public EventReader {
       if (samples_[i].time_ns >= filter.from_ns && samples_[i].time_ns < filter.to_ns) found.push_back(samples_[i]);
     return found;
   }
-  uint64_t damaged_samples() const override { return damaged_; }
+  std::span<const TraceBlockPlace> trace_blocks() const override { return trace_places_; }
+  std::optional<TraceColumns> trace_block(const TraceBlockPlace& place) const override { return trace_[place.number]; }
+  std::span<const BucketPlace> buckets(uint32_t) const override { return {}; }
+  std::optional<TallyBucket> bucket(const BucketPlace&) const override { return std::nullopt; }
+  uint64_t damaged_events() const override { return damaged_; }
 
  private:
   v1::Session session_;
   Symbols symbols_;
   std::vector<Sample> samples_;
+  std::vector<TraceColumns> trace_;
+  std::vector<TraceBlockPlace> trace_places_;
+  TraceTallier stacks_{
+      symbols_, [this](const StackStep& step) {
+        return std::optional(symbols_.intern_stack(step.parent, symbols_.intern_location(step.location)));
+      }};
   uint64_t damaged_ = 0;
   size_t batch_size_ = 16384;
 };

@@ -63,11 +63,23 @@ TEST_F(Limits, ManyStacks) {
   EXPECT_EQ(row_count(compute(v1::VIEW_KIND_LINES)), static_cast<int>(500 + kStacks));
 }
 
+TEST_F(Limits, ATreeOfNothingBelongsToNoProcess) {
+  add(events_.mutable_symbols().intern_stack({}, location(1, 1)));
+  events_.mutable_symbols().intern_process({2, events_.mutable_symbols().intern_string("python y.py")});
+  v1::ViewRequest request;
+  request.set_kind(v1::VIEW_KIND_TREE);
+  request.add_group_by("none");
+  request.mutable_filter()->set_function_regex("^no such function$");
+  const Result<v1::View> view = compute_view(events_, request);
+  ASSERT_TRUE(view) << view.error().message;
+  EXPECT_THAT(view->tree().process(), testing::ElementsAre(0u));
+}
+
 TEST_F(Limits, DamagedSamplesAreLostAndNotRecorded) {
   add({});
   add({});
   add({});
-  events_.set_damaged_samples(2);
+  events_.set_damaged_events(2);
   const v1::View view = compute(v1::VIEW_KIND_FUNCTIONS);
   const v1::Loss& loss = view.header().loss();
   EXPECT_EQ(loss.recorded(), 1u);

@@ -20,9 +20,11 @@ class MemorySink final : public EventSink {
  public:
   Symbols& symbols() override { return symbols_; }
   void add(const Sample& sample) override { samples_.push_back(sample); }
+  void add_trace(const TraceColumns& slice, int64_t) override { trace_.append(slice); }
   void add_loss(v1::LossReason reason, uint64_t count) override { losses_[reason] += count; }
 
   const std::vector<Sample>& samples() const { return samples_; }
+  const TraceColumns& trace() const { return trace_; }
   const std::map<v1::LossReason, uint64_t>& losses() const { return losses_; }
   uint64_t lost(v1::LossReason reason) const { return losses_.contains(reason) ? losses_.at(reason) : 0; }
   uint64_t lost() const {
@@ -53,6 +55,7 @@ class MemorySink final : public EventSink {
  private:
   Symbols symbols_;
   std::vector<Sample> samples_;
+  TraceColumns trace_;
   std::map<v1::LossReason, uint64_t> losses_;
 };
 

@@ -198,8 +198,8 @@ TEST_P(SampleCollectorTest, RecordedAndLostAddUpToTheTimeOnTheCpu) {
   const double elapsed = static_cast<double>(monotonic_ns() - begin_ns) / 1e9;
   ASSERT_TRUE(recorded.has_value()) << recorded.error().message;
   const double happened = static_cast<double>(sink_.samples().size() + sink_.lost());
-  // The time outside, before the first tick could happen and after the last, is the target's too. The clock of ticks goes
-  // on while a hypervisor has the CPU, which the target is not charged for.
+  // The time outside, before the first tick could happen and after the last, is the target's too. The clock of ticks
+  // goes on while a hypervisor has the CPU, which the target is not charged for.
   EXPECT_LE(happened, elapsed * 1000 + 1);
   EXPECT_GE(happened, used * 1000 * 0.9);
 }

@@ -93,7 +93,7 @@ TEST_F(CrashTest, DamagedFilesCostSamplesThatAreCounted) {
   EXPECT_LT(readable, 140'000u);
   EXPECT_GT(readable, 0u);
   const v1::Loss& loss = (*reader)->session().loss();
-  EXPECT_EQ(readable + (*reader)->damaged_samples(), loss.recorded()) << "what can be read is recorded, nothing else";
+  EXPECT_EQ(readable + (*reader)->damaged_events(), loss.recorded()) << "what can be read is recorded, nothing else";
   EXPECT_EQ(loss.recorded() + loss.lost(), 140'000u);
 }
 

@@ -52,7 +52,7 @@ TEST_F(FullDiskTest, CountsWhatItDropsAndGoesOnWhenThereIsRoomAgain) {
   EXPECT_EQ(loss.by_reason(0).reason(), v1::LOSS_REASON_DISK_FULL);
   EXPECT_EQ(loss.recorded() + loss.lost(), happened);
   EXPECT_EQ(read_all(**reader).size(), loss.recorded());
-  EXPECT_EQ((*reader)->damaged_samples(), 0u);
+  EXPECT_EQ((*reader)->damaged_events(), 0u);
 }
 
 }  // namespace

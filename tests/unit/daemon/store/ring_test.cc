@@ -47,7 +47,7 @@ TEST_F(RingTest, KeepsTheEndAndCountsWhatItDropped) {
   EXPECT_EQ(session.loss().recorded(), 10'000u);
   EXPECT_EQ(session.loss().discarded(), 10'000u - kept.size());
   EXPECT_EQ(session.loss().lost(), 0u) << "what was dropped on purpose is no loss";
-  EXPECT_EQ((*reader)->damaged_samples(), 0u);
+  EXPECT_EQ((*reader)->damaged_events(), 0u);
 }
 
 TEST_F(RingTest, CanBeReadWhileItTurns) {

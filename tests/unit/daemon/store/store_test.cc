@@ -25,7 +25,7 @@ TEST_F(StoreTest, AFinishedSessionReadsAsItWasWritten) {
   auto reader = store().read("first", self_);
   ASSERT_TRUE(reader) << reader.error().message;
   expect_equal(read_all(**reader), in_whole_microseconds(written));
-  EXPECT_EQ((*reader)->damaged_samples(), 0u);
+  EXPECT_EQ((*reader)->damaged_events(), 0u);
   const v1::Session& session = (*reader)->session();
   EXPECT_EQ(session.state(), v1::SESSION_STATE_COMPLETE);
   EXPECT_EQ(session.samples(), 200'000u);

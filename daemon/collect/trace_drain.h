@@ -1,0 +1,45 @@
+// From the rings of a traced process to its session: reads what its threads wrote, gives it the session's ids, puts
+// allocations and their frees, raises and catches together, and hands it on in slices of time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "analysis/model/events.h"
+#include "daemon/collect/ring_reader.h"
+
+namespace pycroscope {
+
+class TraceDrain {
+ public:
+  // Blocks that are remembered at once, about 100 bytes each.
+  static constexpr size_t kMaxLiveBlocks = 2'000'000;
+  // Texts, functions and locations that a process may define; a writer that defines more is broken.
+  static constexpr uint32_t kMaxDefinitions = 1u << 22;
+
+  // Time 0 of the session is at `start` of the rings' time, both in ns. `sink` outlives it. `definitions` is the
+  // process's ring of them. One owner thread.
+  TraceDrain(EventSink& sink, uint64_t start, RingReader definitions);
+  ~TraceDrain();
+
+  // A thread's ring, from its first event on. Its memory must be there until all of it was handed on.
+  void add(ThreadId thread, RingReader ring);
+  // The thread's writer was killed: the next drain() hands on what is left, and touches the ring no more afterwards.
+  void writer_is_gone(ThreadId thread);
+
+  // Hands on what happened before `until`, which must be some while ago: who was held up between looking at the clock
+  // and publishing an event has published it by then. Returns how many events were handed on.
+  uint64_t drain(uint64_t until);
+  // All threads' writers have gone, and what they wrote was handed on.
+  bool finished() const;
+  // Tells the writers that nobody reads any more.
+  void close();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pycroscope
