@@ -24,22 +24,21 @@ TRACERS = CACHE / ("tracers-" + "-".join(f"{name}-{version}" for name, version i
 SETTLE_SECONDS = 0.3
 
 
-def install() -> None:
-    if (VENV / "complete").exists():
+def install_into(venv: Path, packages: dict[str, str]) -> None:
+    if (venv / "complete").exists():
         return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
-    wanted = [f"{name}=={version}.*" for name, version in PACKAGES.items()]
-    subprocess.run([VENV / "bin/pip", "install", "--quiet", *wanted], check=True)
-    (VENV / "complete").touch()
+    subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+    wanted = [f"{name}=={version}.*" for name, version in packages.items()]
+    subprocess.run([venv / "bin/pip", "install", "--quiet", *wanted], check=True)
+    (venv / "complete").touch()
+
+
+def install() -> None:
+    install_into(VENV, PACKAGES)
 
 
 def install_tracers() -> None:
-    if (TRACERS / "complete").exists():
-        return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", TRACERS], check=True)
-    wanted = [f"{name}=={version}.*" for name, version in TRACER_PACKAGES.items()]
-    subprocess.run([TRACERS / "bin/pip", "install", "--quiet", *wanted], check=True)
-    (TRACERS / "complete").touch()
+    install_into(TRACERS, TRACER_PACKAGES)
 
 
 def austin_command() -> list[str]:
