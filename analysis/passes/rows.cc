@@ -86,15 +86,20 @@ Cell figure(bool known, const Repeated& values, int row) {
     "labels", ColumnUnit::kLabels, [](const v1::View& v, int row) { return labels_cell(v, v.T().label_set(row)); }, \
         [](const v1::View& v) { return !v.T().label_set().empty(); }                                                \
   }
-#define PYC_GROUP(T)                                                                                            \
-  Column{"pid", ColumnUnit::kId, [](const v1::View& v, int row) { return pid_cell(v, v.T().process(row)); },    \
-         [](const v1::View& v) { return !v.T().process().empty(); }},                                           \
+#define PYC_PROCESS(T)                                                                                  \
+  Column {                                                                                              \
+    "pid", ColumnUnit::kId, [](const v1::View& v, int row) { return pid_cell(v, v.T().process(row)); }, \
+        [](const v1::View& v) { return !v.T().process().empty(); }                                      \
+  }
+#define PYC_PROCESS_THREAD(T)                                                                                   \
+  PYC_PROCESS(T),                                                                                               \
       Column{"tid", ColumnUnit::kId, [](const v1::View& v, int row) { return tid_cell(v, v.T().thread(row)); }, \
              [](const v1::View& v) { return !v.T().thread().empty(); }},                                        \
-      Column{"thread", ColumnUnit::kText,                                                                       \
-             [](const v1::View& v, int row) { return thread_cell(v, v.T().thread(row)); },                      \
-             [](const v1::View& v) { return !v.T().thread().empty(); }},                                        \
-      PYC_LABELS(T)
+      Column {                                                                                                  \
+    "thread", ColumnUnit::kText, [](const v1::View& v, int row) { return thread_cell(v, v.T().thread(row)); },  \
+        [](const v1::View& v) { return !v.T().thread().empty(); }                                               \
+  }
+#define PYC_GROUP(T) PYC_PROCESS_THREAD(T), PYC_LABELS(T)
 
 constexpr Column kFunctions[] = {
     PYC_SYMBOL(functions, "function", kText, function, name_cell),
@@ -227,19 +232,6 @@ Cell unsigned_or_none(Value value) {
 #define PYC_NUMBER(T, KEY, UNIT)                                                                                   \
   Column {                                                                                                         \
     #KEY, ColumnUnit::UNIT, [](const v1::View& v, int row) { return Cell{static_cast<uint64_t>(v.T().KEY(row))}; } \
-  }
-#define PYC_PROCESS(T)                                                                                  \
-  Column {                                                                                              \
-    "pid", ColumnUnit::kId, [](const v1::View& v, int row) { return pid_cell(v, v.T().process(row)); }, \
-        [](const v1::View& v) { return !v.T().process().empty(); }                                      \
-  }
-#define PYC_PROCESS_THREAD(T)                                                                                   \
-  PYC_PROCESS(T),                                                                                               \
-      Column{"tid", ColumnUnit::kId, [](const v1::View& v, int row) { return tid_cell(v, v.T().thread(row)); }, \
-             [](const v1::View& v) { return !v.T().thread().empty(); }},                                        \
-      Column {                                                                                                  \
-    "thread", ColumnUnit::kText, [](const v1::View& v, int row) { return thread_cell(v, v.T().thread(row)); },  \
-        [](const v1::View& v) { return !v.T().thread().empty(); }                                               \
   }
 
 constexpr Column kInstructions[] = {
