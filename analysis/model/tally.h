@@ -91,10 +91,6 @@ class FigureTable {
     return number;
   }
   Figures& operator[](const DenseIndex::Key& key) { return figures_[number(key)]; }
-  const Figures* find(const DenseIndex::Key& key) const {
-    const auto number = index_.find(key);
-    return number ? &figures_[*number] : nullptr;
-  }
   uint32_t size() const { return index_.size(); }
   const DenseIndex::Key& key(uint32_t number) const { return index_.keys()[number]; }
   Figures& at(uint32_t number) { return figures_[number]; }
