@@ -11,11 +11,7 @@ namespace pycroscope {
 namespace {
 
 // A stack that changes all the time is tried again, so that what runs fast is seen nearly as often as what runs slowly.
-constexpr int kAttempts = 8;
-// A target that repeats itself as fast as it is read is caught at the same moment of its round now and then, and a
-// mixture of two stacks looks like one. The worst that we know does so in half a percent of pairs of readings, and each
-// reading more makes it twenty times rarer.
-constexpr int kReadings = 4;
+constexpr int kAttempts = 16;
 constexpr size_t kMaxKnown = 1 << 18;
 
 // The same functions at the same places both times, but that the leaf runs on.
@@ -56,7 +52,7 @@ void RemoteStack::describe_wait(const ThreadState& state) {
 
 RemoteWalker::RemoteWalker(const Process& process, const TargetMemory& memory, const PythonRuntime& python)
     : memory_(memory), python_(python), pid_(process.pid()), threads_(process, memory, python), rest_(memory) {
-  for (int i = 0; i < kReadings; ++i) readings_.emplace_back(memory);
+  for (size_t i = 0; i < kManyReadings; ++i) all_readings_.emplace_back(memory);
 }
 
 void RemoteWalker::forget(pid_t tid) {
@@ -74,29 +70,34 @@ std::vector<pid_t> RemoteWalker::gil_holders() {
   return holders;
 }
 
-void RemoteWalker::capture(const Habits& habits) {
-  rest_.restart(habits.rest.expected());
-  for (MemorySnapshot& reading : readings_) {
-    // A system call each: within one, they would lie so close together that they are wrong in the same way.
-    reading.restart(habits.stack.expected());
-    ranges_.clear();
-    reading.expect(ranges_);
-    const bool is_last = &reading == &readings_.back();
-    if (is_last) rest_.expect(ranges_);
-    const bool captured = memory_.read_ranges(ranges_).has_value();
-    captured ? reading.capture() : reading.restart({});
-    if (is_last) captured ? rest_.capture() : rest_.restart({});
+void RemoteWalker::capture(MemorySnapshot& reading, const Habits& habits, bool with_rest) {
+  ranges_.clear();
+  reading.restart(habits.stack.expected());
+  reading.expect(ranges_);
+  if (with_rest) {
+    rest_.restart(habits.rest.expected());
+    rest_.expect(ranges_);
   }
+  const bool captured = memory_.read_ranges(ranges_).has_value();
+  captured ? reading.capture() : reading.restart({});
+  if (with_rest) captured ? rest_.capture() : rest_.restart({});
 }
 
-pyc_error RemoteWalker::read_stack(const RemoteThread& thread) {
-  bool is_first = true;
-  for (const MemorySnapshot& reading : readings_) {
-    auto walked = walk_thread(reading, python_.layout, thread.tstate, PYC_MAX_FRAMES);
-    if (!is_complete(walked)) return PYC_ERROR_FRAME_READ;
-    if (!std::exchange(is_first, false) && !agree(walked_.frames, walked->frames)) return PYC_ERROR_BAD_FRAME;
-    walked_ = *std::move(walked);
-  }
+pyc_error RemoteWalker::read_once(const RemoteThread& thread, const Habits& habits, MemorySnapshot& reading) {
+  const bool is_first = &reading == &readings_.front(), is_last = &reading == &readings_.back();
+  capture(reading, habits, is_last);
+  auto walked = walk_thread(reading, python_.layout, thread.tstate, PYC_MAX_FRAMES);
+  if (!is_complete(walked)) return PYC_ERROR_FRAME_READ;
+  if (!is_first && !agree(walked_.frames, walked->frames)) return PYC_ERROR_BAD_FRAME;
+  walked_ = *std::move(walked);
+  return PYC_OK;
+}
+
+// A system call for each reading: within one, they would lie so close together that they are wrong in the same way.
+pyc_error RemoteWalker::read_stack(const RemoteThread& thread, const Habits& habits) {
+  readings_ = std::span(all_readings_).first(habits.readings);
+  for (MemorySnapshot& reading : readings_)
+    if (const pyc_error error = read_once(thread, habits, reading); error != PYC_OK) return error;
   return PYC_OK;
 }
 
@@ -113,8 +114,9 @@ std::expected<RemoteWalker::Identified, pyc_error> RemoteWalker::identify(Remote
 }
 
 // All frames, also when one fails, so that the next attempt knows all code objects.
-pyc_error RemoteWalker::identify(RemoteStack& stack) {
+pyc_error RemoteWalker::identify_once(RemoteStack& stack) {
   identified_.clear();
+  stack.frames.clear();
   if (known_.size() > kMaxKnown) known_.clear();
   pyc_error failure = PYC_OK;
   for (const PythonFrame& frame : walked_.frames) {
@@ -129,6 +131,14 @@ pyc_error RemoteWalker::identify(RemoteStack& stack) {
     stack.frames.push_back({.identity = code->second->identity, .offset = frame.offset, .reserved = 0});
   }
   return failure;
+}
+
+// Code objects that come for the first time are known then: one more reading shows that they have stayed.
+pyc_error RemoteWalker::identify(const RemoteThread& thread, Habits& habits, RemoteStack& stack) {
+  if (const pyc_error error = identify_once(stack); error != PYC_ERROR_BAD_CODE) return error;
+  habits.rest.learn(rest_);
+  if (const pyc_error error = read_once(thread, habits, readings_.back()); error != PYC_OK) return error;
+  return identify_once(stack);
 }
 
 // A task may end, and its memory be another one's, before its name is read: a name that is now as it was before the
@@ -151,13 +161,15 @@ void RemoteWalker::read_gil(const RemoteThread& thread, RemoteStack& stack) cons
 }
 
 RemoteWalker::Outcome RemoteWalker::attempt(const RemoteThread& thread, Habits& habits, RemoteStack& stack) {
-  capture(habits);
-  error_ = read_stack(thread);
+  rest_.restart({});
+  error_ = read_stack(thread, habits);
+  habits.stack.learn(readings_.front());
+  habits.readings = error_ == PYC_OK ? std::max(habits.readings - 1, kFewReadings) : kManyReadings;
+  if (error_ == PYC_ERROR_BAD_FRAME) return Outcome::kAgain;
+  if (error_ == PYC_OK) error_ = identify(thread, habits, stack);
   if (error_ == PYC_OK) error_ = read_task(thread, habits, stack);
   const bool is_held = threads_.holds(rest_, thread);
   if (is_held) read_gil(thread, stack);
-  if (error_ == PYC_OK) error_ = identify(stack);
-  habits.stack.learn(readings_.front());
   habits.rest.learn(rest_);
   if (!is_held) return Outcome::kOtherThread;
   return error_ == PYC_OK ? Outcome::kDone : Outcome::kAgain;

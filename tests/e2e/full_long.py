@@ -22,9 +22,9 @@ def test_a_minute_of_ten_kilohertz_stays_exact(interpreter, program):
 
 
 @pytest.mark.timeout(1800)
-def test_hundred_thousand_samples_by_reads_are_exact_but_for_one_in_ten_thousand(debian, program):
+def test_samples_by_reads_are_exact_but_for_one_in_ten_thousand(debian, program):
     with target(debian, "alternate.py") as alternator:
-        stacks, loss = record(program, alternator.pid, 100_000, "reads", attempts=60, seconds=20)
+        stacks, loss = record(program, alternator.pid, 20_000, "reads", attempts=60, seconds=20)
     count = sum(weight for stack, weight in stacks.items() if impossible(stack, "alternate.py"))
     total = sum(stacks.values())
     print(f"{count} impossible of {total}: {count / total:.1e}; lost {loss['lost'] / (loss['lost'] + loss['recorded']):.0%}")

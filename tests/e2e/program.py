@@ -63,8 +63,9 @@ class Target:
         self.process.stdin.write(line.encode() + b"\n")
 
     def cpu_ns(self) -> int:
-        """What its first thread has spent on CPUs."""
-        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+        """What the threads that it has now have spent on CPUs."""
+        files = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(file.read_text().split()[0]) for file in files)
 
     def state(self) -> str:
         """The state letter of /proc/PID/stat."""

@@ -6,7 +6,7 @@ import itertools
 import pytest
 from program import collapsed, impossible, python_frames, target
 
-SAMPLES = {"ebpf": 30_000, "reads": 1_000}  # full_long.py takes more
+SAMPLES = {"ebpf": 30_000, "reads": 300}  # full_long.py takes more
 RATES = {"ebpf": 10_000, "reads": 2_000}
 # On a busy machine the target needs longer for that much CPU time.
 pytestmark = pytest.mark.timeout(400)
@@ -39,8 +39,8 @@ def test_alternating_call_chains_never_mix(interpreter, program, sampler):
     print(f"{count} impossible of {sum(stacks.values())}", loss)
     # Reads from outside see a target that moves: what changes between them is discarded, which of a target that does
     # nothing but call and return is nearly all.
-    may_be_wrong, may_be_lost = {"ebpf": (0, 0.01), "reads": (1, 0.99)}[sampler]
-    assert count <= may_be_wrong, wrong
+    may_be_lost = {"ebpf": 0.01, "reads": 0.999}[sampler]
+    assert count == 0, wrong
     # A busy machine's timers come late, whoever has set them.
     late = loss["lost: late_tick"]
     assert loss["lost"] - late <= may_be_lost * (loss["recorded"] + loss["lost"]), loss
@@ -49,14 +49,16 @@ def test_alternating_call_chains_never_mix(interpreter, program, sampler):
         leaves = {stack[-1].function for stack in stacks}
         assert leaves >= {"leaf_a", "leaf_b", "middle_a", "middle_b", "outer_a", "outer_b", "main"}
     else:
-        # What stands still for two reads is kept: hardly ever a leaf that returns at once.
+        # What stands still for some reads is kept: hardly ever a leaf that returns at once.
         seen = {frame.function for stack in stacks for frame in stack}
-        assert seen >= {"middle_a", "middle_b", "outer_a", "outer_b", "main"}
+        assert seen & {"middle_a", "middle_b", "outer_a", "outer_b"}, seen
 
 
 def test_dropped_functions_never_lend_their_names(interpreter, program, sampler):
-    with target(interpreter, "make_functions.py") as maker:
-        stacks, loss = record(program, maker.pid, SAMPLES[sampler] // 5, sampler)
+    # Reads take a code object that they have not seen before only when it stays for some of them.
+    times = {"ebpf": 1, "reads": 20}[sampler]
+    with target(interpreter, "make_functions.py", str(times)) as maker:
+        stacks, loss = record(program, maker.pid, {"ebpf": 6_000, "reads": 200}[sampler], sampler)
     made = 0
     for stack, weight in python_frames(stacks).items():
         for caller, frame in itertools.pairwise(stack):
@@ -66,6 +68,5 @@ def test_dropped_functions_never_lend_their_names(interpreter, program, sampler)
                 assert frame.function.endswith(f"_by_{caller.function}"), stack
                 number = int(frame.function.split("_")[1])
                 assert 1 <= frame.line <= number % 7 + 4, stack
-    # The point is to see such functions, not to discard them all; most of the time goes into compiling them. Reads from
-    # outside take no code object that they have not seen before.
-    assert made > {"ebpf": 0.05, "reads": 0}[sampler] * loss["recorded"], (made, loss)
+    # The point is to see such functions, not to discard them all; most of the time goes into compiling them.
+    assert made > 0.05 * loss["recorded"], (made, loss)
