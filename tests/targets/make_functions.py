@@ -13,7 +13,8 @@ TIMES = int(sys.argv[1]) if len(sys.argv) > 1 else 1
 
 def make(number, caller):
     name = f"made_{number}_by_{caller}"
-    body = "\n".join(["    x = 0"] + [f"    for x in range({(50 + number % 200) * TIMES}): x += {i}" for i in range(number % 7 + 1)])
+    rounds = (50 + number % 200) * TIMES
+    body = "\n".join(["    x = 0"] + [f"    for x in range({rounds}): x += {i}" for i in range(number % 7 + 1)])
     scope = {}
     exec(compile(f"def {name}():\n{body}\n    return x\n", f"{name}.py", "exec"), scope)
     return scope[name]
