@@ -15,6 +15,11 @@ Result<int32_t> parse_pid(std::string_view text) {
   return static_cast<int32_t>(pid);
 }
 
+Result<uint64_t> parse_count(std::string_view text) {
+  PYC_TRY(const int64_t count, parse_integer(text, "a number of events", 1, std::numeric_limits<int64_t>::max()));
+  return static_cast<uint64_t>(count);
+}
+
 Result<v1::SampleMode> parse_mode(std::string_view text) {
   for (const v1::SampleMode mode : {v1::SAMPLE_MODE_CPU, v1::SAMPLE_MODE_WALL, v1::SAMPLE_MODE_GIL})
     if (text == mode_name(mode)) return mode;
@@ -79,6 +84,12 @@ void add_keeping_options(CLI::App& app, RecordOptions& options) {
   app.add_option("--name", options.name, "A name for the session")->type_name("NAME");
   add_value(app, "--ring", options.ring, parse_duration, "TIME",
             "Keep only the last so much of it, as 5m: a flight recorder");
+  add_value(app, "--max-size", options.max_bytes, parse_size, "SIZE",
+            "When the session is larger than this, as 1GB, its oldest samples and raw events go");
+  add_value(app, "--max-events", options.max_events, parse_count, "N",
+            "When it has more samples and raw events than this, the oldest go");
+  add_value(app, "--keep-raw", options.keep_raw, parse_duration, "TIME",
+            "Keep raw events for so long, as 10m. What those of a trace add up to stays in every view");
   app.add_option("--share", options.share, "A group of yours whose members may see the session")->type_name("GROUP");
 }
 

@@ -57,11 +57,12 @@ struct RecordOptions {
   double max_cpu_percent = 0;  // 0: the service's default, as in the next
   uint64_t max_memory_bytes = 0;
   std::string name;
-  std::optional<std::chrono::nanoseconds> ring;
+  std::optional<std::chrono::nanoseconds> ring, keep_raw;
+  uint64_t max_bytes = 0, max_events = 0;  // 0: any
   std::string share;
 };
 void add_record_options(CLI::App& app, RecordOptions& options);
-// --name --ring --share: what becomes of the session.
+// --name --ring --max-size --max-events --keep-raw --share: what becomes of the session.
 void add_keeping_options(CLI::App& app, RecordOptions& options);
 
 // What part of a session.

@@ -29,6 +29,10 @@ v1::AttachRequest make_attach_request(const RecordOptions& options) {
   request.mutable_config()->set_rate_hz(options.rate_hz);
   request.mutable_config()->set_max_cpu_percent(options.max_cpu_percent);
   request.mutable_config()->set_max_memory_bytes(options.max_memory_bytes);
+  request.mutable_config()->set_max_bytes(options.max_bytes);
+  request.mutable_config()->set_max_events(options.max_events);
+  if (options.keep_raw)
+    *request.mutable_config()->mutable_keep_raw() = TimeUtil::NanosecondsToDuration(options.keep_raw->count());
   request.set_share(options.share);
   if (options.ring) *request.mutable_config()->mutable_ring() = TimeUtil::NanosecondsToDuration(options.ring->count());
   if (options.duration) {

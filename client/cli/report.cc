@@ -28,6 +28,7 @@ struct ReportOptions {
   FilterOptions filter;
   ShapeOptions shape;
   bool json = false;
+  bool exact = false;
 };
 
 Result<v1::ViewKind> parse_view(std::string_view name) {
@@ -47,6 +48,7 @@ Result<v1::ViewRequest> make_request(const ReportOptions& options, const std::st
   request.set_kind(options.view);
   PYC_TRY(*request.mutable_filter(), make_filter(options.filter));
   apply_shape(options.shape, request);
+  request.set_refine(options.exact);
   const uint32_t limit = options.limit.value_or(options.json || !stdout_is_terminal() ? 0 : kTerminalRows);
   if (options.view == v1::VIEW_KIND_TREE) {
     request.mutable_tree()->set_max_nodes(limit);
@@ -72,8 +74,8 @@ Result<int> print_table(const v1::View& view, const v1::Session& session) {
   if (!text.empty()) PYC_CHECK(print("\n" + human_loss(view.header().loss()) + "\n"));
   hint(rows_left_out(view));
   if (!view.header().exact()) {
-    hint(fmt::format("from totals, not single samples: covers {} to {}\n", human_duration(view.header().from_ns()),
-                     human_duration(view.header().to_ns())));
+    hint(fmt::format("from totals, not single events: covers {} to {}; --exact takes the very range, and its time\n",
+                     human_duration(view.header().from_ns()), human_duration(view.header().to_ns())));
   }
   return 0;
 }
@@ -110,6 +112,9 @@ void add_report(CommandLine& line) {
             "Rows at most, 0 is all (default: 50 on a terminal, else all)");
   command->add_option("--sort", options->sort, "Largest first by this key, as --json names it")->type_name("KEY");
   add_filter_options(*command, options->filter);
+  command->add_flag(
+      "--exact", options->exact,
+      "Cover exactly --from to --to, also where ten million traced events or more have to be read for it");
   add_shape_options(*command, options->shape);
   add_json(*command, options->json);
   add_service_options(*command, options->service);

@@ -62,6 +62,10 @@ std::string config_json(const v1::RecordingConfig& config) {
   object.raw("duration_ns",
              config.has_duration() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.duration())) : "null");
   object.raw("ring_ns", config.has_ring() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.ring())) : "null");
+  object.raw("keep_raw_ns",
+             config.has_keep_raw() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.keep_raw())) : "null");
+  object.raw("max_bytes", config.max_bytes() ? fmt::format("{}", config.max_bytes()) : "null");
+  object.raw("max_events", config.max_events() ? fmt::format("{}", config.max_events()) : "null");
   object.text_or_null("sampler", config.sampler())
       .raw("max_cpu_percent", fmt::format("{}", config.max_cpu_percent()))
       .number("max_memory_bytes", config.max_memory_bytes());

@@ -29,35 +29,61 @@ std::string share(int64_t part, const v1::View& view) {
   return human_share(static_cast<double>(part), static_cast<double>(whole_ns(view)));
 }
 
+// How often: samples, or what a trace counts, or both where a session has both.
+class Counts {
+ public:
+  using Column = google::protobuf::RepeatedField<uint64_t>;
+  Counts(const Column& samples, const Column& traced, std::string traced_title)
+      : samples_(samples), traced_(traced), traced_title_(std::move(traced_title)) {}
+
+  void add_titles(std::vector<TableColumn>& titles) const {
+    if (has_samples()) titles.push_back({"SAMPLES", Align::kRight});
+    if (!traced_.empty()) titles.push_back({traced_title_, Align::kRight});
+  }
+  void add_cells(int row, std::vector<std::string>& cells) const {
+    if (has_samples()) cells.push_back(human_count(at(samples_, row)));
+    if (!traced_.empty()) cells.push_back(human_count(at(traced_, row)));
+  }
+
+ private:
+  bool has_samples() const {
+    return traced_.empty() || std::ranges::any_of(samples_, [](uint64_t n) { return n > 0; });
+  }
+
+  const Column& samples_;
+  const Column& traced_;
+  std::string traced_title_;
+};
+
 // Functions and lines have the same figures; `last` names what they are of.
-Table figures_table(const GroupColumns& groups, std::vector<TableColumn> last) {
-  std::vector<TableColumn> columns = {{"SELF", Align::kRight},
-                                      {"TOTAL", Align::kRight},
-                                      {"SELF TIME", Align::kRight},
-                                      {"TOTAL TIME", Align::kRight},
-                                      {"SAMPLES", Align::kRight}};
+Table figures_table(const GroupColumns& groups, const Counts& counts, std::vector<TableColumn> last) {
+  std::vector<TableColumn> columns = {
+      {"SELF", Align::kRight}, {"TOTAL", Align::kRight}, {"SELF TIME", Align::kRight}, {"TOTAL TIME", Align::kRight}};
+  counts.add_titles(columns);
   columns.insert(columns.end(), last.begin(), last.end());
   return Table(groups.titles(std::move(columns)));
 }
 
 template <class Rows>
-std::vector<std::string> figures(const v1::View& view, const Rows& rows, int row) {
+std::vector<std::string> figures(const v1::View& view, const Rows& rows, const Counts& counts, int row) {
   const bool cpu = counts_cpu(view);
   const int64_t self = at(cpu ? rows.self_cpu_ns() : rows.self_ns(), row);
   const int64_t total = at(cpu ? rows.total_cpu_ns() : rows.total_ns(), row);
-  return {share(self, view), share(total, view), human_duration(self), human_duration(total),
-          human_count(at(rows.samples(), row))};
+  std::vector<std::string> cells = {share(self, view), share(total, view), human_duration(self), human_duration(total)};
+  counts.add_cells(row, cells);
+  return cells;
 }
 
 Table functions_table(const v1::View& view) {
   const v1::FunctionsTable& rows = view.functions();
   const ViewNames names(view.symbols());
   const GroupColumns groups(view);
+  const Counts counts(rows.samples(), rows.calls(), "CALLS");
   Table result =
-      figures_table(groups, {{"FUNCTION", Align::kLeft, Shrink::kEnd}, {"WHERE", Align::kLeft, Shrink::kPath}});
+      figures_table(groups, counts, {{"FUNCTION", Align::kLeft, Shrink::kEnd}, {"WHERE", Align::kLeft, Shrink::kPath}});
   for (int row = 0; row < rows.function_size(); ++row) {
     const uint32_t function = rows.function(row);
-    std::vector<std::string> cells = figures(view, rows, row);
+    std::vector<std::string> cells = figures(view, rows, counts, row);
     cells.push_back(names.function(function));
     cells.push_back(names.place(function, names.first_line(function)));
     result.add(groups.cells(rows, row, std::move(cells)));
@@ -69,11 +95,12 @@ Table lines_table(const v1::View& view) {
   const v1::LinesTable& rows = view.lines();
   const ViewNames names(view.symbols());
   const GroupColumns groups(view);
+  const Counts counts(rows.samples(), rows.hits(), "HITS");
   Table result =
-      figures_table(groups, {{"LINE", Align::kLeft, Shrink::kPath}, {"FUNCTION", Align::kLeft, Shrink::kEnd}});
+      figures_table(groups, counts, {{"LINE", Align::kLeft, Shrink::kPath}, {"FUNCTION", Align::kLeft, Shrink::kEnd}});
   for (int row = 0; row < rows.function_size(); ++row) {
     const uint32_t function = rows.function(row);
-    std::vector<std::string> cells = figures(view, rows, row);
+    std::vector<std::string> cells = figures(view, rows, counts, row);
     cells.push_back(names.place(function, at(rows.line(), row)));
     cells.push_back(names.function(function));
     result.add(groups.cells(rows, row, std::move(cells)));
@@ -87,20 +114,24 @@ Table edges_table(const v1::View& view) {
   const GroupColumns groups(view);
   const bool cpu = counts_cpu(view);
   const char* other = view.header().kind() == v1::VIEW_KIND_CALLERS ? "CALLED BY" : "CALLS";
-  Table result(groups.titles({{"TOTAL", Align::kRight},
-                              {"TOTAL TIME", Align::kRight},
-                              {"SAMPLES", Align::kRight},
-                              {"FUNCTION", Align::kLeft, Shrink::kEnd},
-                              {"WHERE", Align::kLeft, Shrink::kPath},
-                              {other, Align::kLeft, Shrink::kEnd},
-                              {"WHERE", Align::kLeft, Shrink::kPath}}));
+  const Counts counts(table.samples(), table.calls(), "TIMES");
+  std::vector<TableColumn> columns = {{"TOTAL", Align::kRight}, {"TOTAL TIME", Align::kRight}};
+  counts.add_titles(columns);
+  columns.insert(columns.end(), {{"FUNCTION", Align::kLeft, Shrink::kEnd},
+                                 {"WHERE", Align::kLeft, Shrink::kPath},
+                                 {other, Align::kLeft, Shrink::kEnd},
+                                 {"WHERE", Align::kLeft, Shrink::kPath}});
+  Table result(groups.titles(std::move(columns)));
   for (int row = 0; row < table.function_size(); ++row) {
     const uint32_t function = table.function(row), partner = at(table.other(), row);
     const int64_t total = at(cpu ? table.total_cpu_ns() : table.total_ns(), row);
-    result.add(groups.cells(table, row,
-                            {share(total, view), human_duration(total), human_count(at(table.samples(), row)),
-                             names.function(function), names.place(function, names.first_line(function)),
-                             names.function(partner), names.place(partner, names.first_line(partner))}));
+    std::vector<std::string> cells = {share(total, view), human_duration(total)};
+    counts.add_cells(row, cells);
+    for (const uint32_t each : {function, partner}) {
+      cells.push_back(names.function(each));
+      cells.push_back(names.place(each, names.first_line(each)));
+    }
+    result.add(groups.cells(table, row, std::move(cells)));
   }
   return result;
 }

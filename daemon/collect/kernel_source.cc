@@ -5,9 +5,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstring>
 #include <functional>
 #include <list>
+#include <optional>
+#include <span>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -22,6 +26,7 @@ namespace pycroscope {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
 
 // Room for a quarter of a second of stacks of moderate depth on each CPU.
 size_t ring_bytes(double rate) {
@@ -145,6 +150,36 @@ class ThreadClockSource final : public KernelSource {
   bool stopped_ = false;
 };
 
+// Starts the clocks so that their ticks fall together: a thread that changes CPUs at the same point of each period
+// would else have more or fewer ticks than time. Whoever is kept from starting one at its moment starts it anew at a
+// later.
+Status start_together(std::span<CpuClockEvent> clocks, uint64_t period_ns) {
+  constexpr int kAttempts = 10;
+  constexpr uint64_t kPromptNs = 10'000;
+  constexpr nanoseconds kWakeUp{80'000};  // what sleeping may take longer
+  const uint64_t tolerance_ns = std::max(kPromptNs, period_ns / 50);
+  std::optional<uint64_t> origin;  // of the grid that they tick on
+  for (CpuClockEvent& clock : clocks)
+    for (int attempt = 1; attempt <= kAttempts; ++attempt) {
+      auto now = static_cast<uint64_t>(monotonic_ns());
+      if (origin && (now - *origin) % period_ns > tolerance_ns) {
+        const uint64_t moment = now + period_ns - (now - *origin) % period_ns;
+        std::this_thread::sleep_for(nanoseconds(moment - now) - kWakeUp);
+        while (now < moment) now = static_cast<uint64_t>(monotonic_ns());
+      }
+      const uint64_t grid = origin.value_or(now);
+      PYC_CHECK(clock.start());
+      const bool in_time = (static_cast<uint64_t>(monotonic_ns()) - grid) % period_ns <= tolerance_ns;
+      if (!in_time && attempt < kAttempts) {
+        PYC_CHECK(clock.stop());
+        continue;
+      }
+      origin = grid;
+      break;
+    }
+  return {};
+}
+
 class CpuClocksSource final : public KernelSource {
  public:
   static Result<std::unique_ptr<StackSource>> start(std::unique_ptr<Sampler> sampler) {
@@ -157,8 +192,8 @@ class CpuClocksSource final : public KernelSource {
       if (!clock) return std::unexpected(std::move(clock).error());
       clocks.push_back(*std::move(clock));
     }
-    // One after the other without anything in between: their ticks are to fall together.
-    for (CpuClockEvent& clock : clocks) PYC_CHECK(clock.start(sampler->cpu_tick_program()));
+    for (CpuClockEvent& clock : clocks) PYC_CHECK(clock.attach(sampler->cpu_tick_program()));
+    PYC_CHECK(start_together(clocks, sampler->settings().tick_period_ns));
     return std::make_unique<CpuClocksSource>(std::move(sampler), std::move(clocks));
   }
 

@@ -44,7 +44,8 @@ Status ThreadEvents::add(pid_t tid) {
   auto event = CpuClockEvent::open(tid, period_ns_, inherit_);
   if (!event && event.error().code == ErrorCode::kTargetGone) return {};
   if (!event) return std::unexpected(event.error());
-  PYC_CHECK(event->start(bpf_program_));
+  PYC_CHECK(event->attach(bpf_program_));
+  PYC_CHECK(event->start());
   events_.push_back(*std::move(event));
   return {};
 }

@@ -70,10 +70,11 @@ Result<CpuClockEvent> CpuClockEvent::open_cpu(int cpu, uint64_t period_ns) {
   return CpuClockEvent(std::move(fd));
 }
 
-Status CpuClockEvent::start(int bpf_program) {
-  PYC_CHECK(ioctl_event(fd_, PERF_EVENT_IOC_SET_BPF, static_cast<unsigned long>(bpf_program), "attach the sampler to"));
-  return ioctl_event(fd_, PERF_EVENT_IOC_ENABLE, 0, "start");
+Status CpuClockEvent::attach(int bpf_program) {
+  return ioctl_event(fd_, PERF_EVENT_IOC_SET_BPF, static_cast<unsigned long>(bpf_program), "attach the sampler to");
 }
+
+Status CpuClockEvent::start() { return ioctl_event(fd_, PERF_EVENT_IOC_ENABLE, 0, "start"); }
 
 Status CpuClockEvent::stop() { return ioctl_event(fd_, PERF_EVENT_IOC_DISABLE, 0, "stop"); }
 

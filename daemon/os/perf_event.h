@@ -23,8 +23,10 @@ class CpuClockEvent {
   // offline.
   static Result<CpuClockEvent> open_cpu(int cpu, uint64_t period_ns);
 
-  // Starts to tick; each tick runs the loaded program of type BPF_PROG_TYPE_PERF_EVENT.
-  Status start(int bpf_program);
+  // Each tick is to run the loaded program of type BPF_PROG_TYPE_PERF_EVENT.
+  Status attach(int bpf_program);
+  // Starts to tick, for the first time a period later.
+  Status start();
   // No tick happens after this returns.
   Status stop();
   // Time while it ticked, of all threads it covers, those that have ended included.

@@ -29,6 +29,7 @@ Status check_duration(const google::protobuf::Duration& duration, std::string_vi
 Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
   PYC_CHECK(check_duration(asked.duration(), "duration"));
   PYC_CHECK(check_duration(asked.ring(), "ring"));
+  PYC_CHECK(check_duration(asked.keep_raw(), "time that raw events are kept"));
   v1::RecordingConfig config = asked;
   if (config.mode() == v1::SAMPLE_MODE_UNSPECIFIED) config.set_mode(v1::SAMPLE_MODE_CPU);
   if (config.rate_hz() == 0) config.set_rate_hz(kDefaultRate);
@@ -46,10 +47,19 @@ Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
   if (config.has_duration() && duration_of(config) <= std::chrono::nanoseconds::zero()) {
     return fail(ErrorCode::kInvalid, "the duration must be greater than zero: leave it out to record until stopped");
   }
-  if (config.has_ring() &&
-      TimeUtil::DurationToNanoseconds(config.ring()) < std::chrono::nanoseconds(kMinRing).count()) {
+  const auto is_short = [](const google::protobuf::Duration& kept) {
+    return TimeUtil::DurationToNanoseconds(kept) < std::chrono::nanoseconds(kMinKept).count();
+  };
+  if (config.has_ring() && is_short(config.ring()))
     return fail(ErrorCode::kInvalid, "a ring holds one second at least: give --ring 5m for the last five minutes");
-  }
+  if (config.has_keep_raw() && is_short(config.keep_raw()))
+    return fail(ErrorCode::kInvalid,
+                "raw events are kept for one second at least: give --keep-raw 10m for ten minutes");
+  if (config.max_bytes() != 0 && config.max_bytes() < kMinMaxBytes)
+    return fail(ErrorCode::kInvalid, "a session needs 1 MB at least: give --max-size 100MB or more for a useful one");
+  if (config.max_events() != 0 && config.max_events() < kMinMaxEvents)
+    return fail(ErrorCode::kInvalid,
+                fmt::format("a session keeps {} events at least: give --max-events that or more", kMinMaxEvents));
   if (!config.sampler().empty() && config.sampler() != kEbpfSampler && config.sampler() != kReadSampler) {
     return fail(ErrorCode::kInvalid, fmt::format("there is no sampler \"{}\": leave it out or choose {} or {}",
                                                  config.sampler(), kEbpfSampler, kReadSampler));

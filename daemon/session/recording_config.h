@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 #include "analysis/model/result.h"
@@ -12,7 +13,9 @@ namespace pycroscope {
 inline constexpr double kDefaultRate = 100;
 inline constexpr double kMinRate = 1;
 inline constexpr double kMaxRate = 10'000;
-inline constexpr std::chrono::seconds kMinRing{1};
+inline constexpr std::chrono::seconds kMinKept{1};  // of a ring, and of raw events
+inline constexpr uint64_t kMinMaxBytes = 1'000'000;
+inline constexpr uint64_t kMinMaxEvents = 1000;
 
 // `asked` with the defaults filled in (mode cpu, 100 Hz). kInvalid with a sentence that says what is
 // possible.

@@ -104,14 +104,14 @@ class RocksWriter : public DatabaseWriter {
     return std::unexpected(to_error(status));
   }
 
-  Status replace(std::span<const std::string> keys, const KeyValue& entry) override {
+  Status replace(std::span<const std::string> keys, const KeyValue& entry, bool reclaim) override {
     if (broken_) PYC_CHECK(resume());
     rocksdb::WriteBatch batch;
     for (const std::string& key : keys) batch.Delete(key);
     batch.Put(entry.key, entry.value);
     rocksdb::Status status = db_->Write(rocksdb::WriteOptions(), &batch);
     removed_ += keys.size();
-    if (status.ok() && removed_ >= kRemovedPerCompaction) {
+    if (status.ok() && (reclaim || removed_ >= kRemovedPerCompaction)) {
       removed_ = 0;
       PYC_CHECK(env_->begin(directory_));
       status = db_->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr);

@@ -53,8 +53,9 @@ class DatabaseWriter {
   // All entries or none. With `sync` they, and all before them, are on the disk when it returns. kNoSpace on a full
   // disk: nothing of this call was stored, and a later call works when there is room again.
   virtual Status write(std::span<const KeyValue> entries, bool sync) = 0;
-  // Removes the entries of `keys` and stores `entry`: all of it or nothing. Their room is given back some time later.
-  virtual Status replace(std::span<const std::string> keys, const KeyValue& entry) = 0;
+  // Removes the entries of `keys` and stores `entry`: all of it or nothing. With `reclaim` their room is given back
+  // before it returns, else some time later.
+  virtual Status replace(std::span<const std::string> keys, const KeyValue& entry, bool reclaim) = 0;
   // Leaves the database with nothing but files that readers need.
   virtual Status close() = 0;
 };

@@ -3,9 +3,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
-#include <numeric>
-
-#include "daemon/store/keys.h"
+#include <array>
 
 namespace pycroscope {
 
@@ -13,42 +11,71 @@ using google::protobuf::util::TimeUtil;
 
 RawRetention::RawRetention(const v1::RecordingConfig& config)
     : max_bytes_(config.max_bytes()), max_events_(config.max_events()) {
-  if (config.has_keep_raw()) keep_ns_ = TimeUtil::DurationToNanoseconds(config.keep_raw());
+  const auto keep = [this](int64_t ns) { keep_ns_ = std::min(keep_ns_.value_or(ns), ns); };
+  if (config.has_ring()) keep(TimeUtil::DurationToNanoseconds(config.ring()));
+  if (config.has_keep_raw()) keep(TimeUtil::DurationToNanoseconds(config.keep_raw()));
+}
+
+bool RawRetention::ends_block(size_t samples, int64_t age_ns) const {
+  if (keep_ns_ && age_ns >= *keep_ns_ / kBlocksKept) return true;
+  if (max_bytes_ > 0 && samples >= max_bytes_ / (kBlocksKept * kSampleBytes)) return true;
+  return max_events_ > 0 && samples >= max_events_ / kBlocksKept;
+}
+
+void RawRetention::stored(uint32_t block, const BlockSummary& summary) {
+  stored({.is_trace = false,
+          .first_block = block,
+          .end_block = block + 1,
+          .events = summary.count,
+          .end_ns = summary.max_us * 1000});
 }
 
 void RawRetention::stored(const BucketSummary& bucket) {
-  if (max_bytes_ > 0 || max_events_ > 0 || keep_ns_) kept_.push_back(bucket);
+  stored({.is_trace = true,
+          .first_block = bucket.first_block,
+          .end_block = bucket.end_block,
+          .events = bucket.events,
+          .end_ns = bucket.to_ns});
+}
+
+void RawRetention::stored(const Part& part) {
+  if (max_bytes_ > 0 || max_events_ > 0 || keep_ns_) kept_.push_back(part);
 }
 
 RawRetention::Drop RawRetention::choose(uint64_t bytes, int64_t duration_ns) const {
-  size_t buckets = 0;
+  Drop drop;
+  if (kept_.empty()) return drop;
   const size_t batch = (kept_.size() + kBatch - 1) / kBatch;
   if (keep_ns_) {
-    const auto old = static_cast<size_t>(
-        std::ranges::count_if(kept_, [&](const BucketSummary& b) { return b.to_ns < duration_ns - *keep_ns_; }));
-    if (old >= batch) buckets = old;
+    const auto young =
+        std::ranges::find_if(kept_, [&](const Part& part) { return part.end_ns >= duration_ns - *keep_ns_; });
+    const auto old = static_cast<size_t>(young - kept_.begin());
+    if (old >= batch || !kept_.front().is_trace) drop.parts = old;
   }
-  uint64_t events = std::accumulate(kept_.begin(), kept_.end(), uint64_t{0},
-                                    [](uint64_t sum, const BucketSummary& b) { return sum + b.events; });
+  uint64_t events = 0;
+  for (const Part& part : kept_) events += part.events;
+  const uint64_t spare = kept_.front().is_trace ? max_events_ / kBatch : 0;
   if (max_events_ > 0 && events > max_events_)
-    for (size_t i = 0; i < kept_.size() && events > max_events_ - max_events_ / kBatch; ++i) {
+    for (size_t i = 0; i < kept_.size() && events > max_events_ - spare; ++i) {
       events -= kept_[i].events;
-      buckets = std::max(buckets, i + 1);
+      drop.parts = std::max(drop.parts, i + 1);
     }
-  if (max_bytes_ > 0 && bytes > max_bytes_) buckets = std::max(buckets, batch);
+  drop.reclaim = max_bytes_ > 0 && bytes > max_bytes_;
+  if (drop.reclaim) drop.parts = std::max(drop.parts, batch);
 
-  Drop drop{.buckets = buckets, .events = 0, .keys = {}};
-  for (size_t i = 0; i < buckets; ++i) {
-    drop.events += kept_[i].events;
-    for (uint32_t block = kept_[i].first_block; block < kept_[i].end_block; ++block)
-      for (const KeyKind kind : {KeyKind::kTraceSummary, KeyKind::kTrace})
-        drop.keys.push_back(numbered_key(kind, block));
+  for (size_t i = 0; i < drop.parts; ++i) {
+    const Part& part = kept_[i];
+    (part.is_trace ? drop.trace_events : drop.samples) += part.events;
+    const auto kinds = part.is_trace ? std::array{KeyKind::kTraceSummary, KeyKind::kTrace}
+                                     : std::array{KeyKind::kSummary, KeyKind::kBlock};
+    for (uint32_t block = part.first_block; block < part.end_block; ++block)
+      for (const KeyKind kind : kinds) drop.keys.push_back(numbered_key(kind, block));
   }
   return drop;
 }
 
-void RawRetention::dropped(size_t buckets) {
-  kept_.erase(kept_.begin(), kept_.begin() + static_cast<ptrdiff_t>(buckets));
+void RawRetention::dropped(const Drop& drop) {
+  kept_.erase(kept_.begin(), kept_.begin() + static_cast<ptrdiff_t>(drop.parts));
 }
 
 }  // namespace pycroscope

@@ -35,7 +35,7 @@ std::vector<KeyValue> entries_of(const SessionWrite& write) {
 Status drop(const SessionWrite& write, uint64_t discarded, DatabaseWriter& database) {
   ByteWriter count;
   count.varint(discarded);
-  return database.replace(write.dropped, sealed_entry(numbered_key(KeyKind::kRing, 0), count.take()));
+  return database.replace(write.dropped, sealed_entry(numbered_key(KeyKind::kRing, 0), count.take()), write.reclaim);
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ struct SessionWrite {
   std::vector<std::string> dropped = {};  // keys of what is not to be kept any more
   uint64_t dropped_events = 0;            // in it
   uint64_t dropped_trace_events = 0;      // of these
+  bool reclaim = false;                   // they are dropped for the room that they take
   bool durable = false;                   // on the disk when it is over
   // session.pb, but for counts, losses and bytes: these depend on how it goes.
   v1::Session session;

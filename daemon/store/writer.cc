@@ -1,10 +1,8 @@
 #include "daemon/store/writer.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <chrono>
-#include <deque>
 #include <future>
 #include <numeric>
 #include <span>
@@ -22,7 +20,6 @@
 namespace pycroscope {
 namespace {
 
-using google::protobuf::util::TimeUtil;
 using Clock = std::chrono::steady_clock;
 
 // A block is cut when it is full, when it is worth it and old enough, or when it is very old: a short block wastes
@@ -33,8 +30,6 @@ constexpr auto kMaxAge = std::chrono::seconds(120);
 // Somewhat less than the interval of the recorder's syncs.
 constexpr auto kDurableInterval = std::chrono::milliseconds(900);
 constexpr int kSourceLevel = 6;
-// A ring is dropped block by block: this many make it up, and so much more than it is kept.
-constexpr int kRingBlocks = 10;
 // So many events of full blocks are worth a write.
 constexpr uint64_t kTraceEventsPerWrite = 8 * uint64_t{kMaxTraceBlockEvents};
 
@@ -45,9 +40,7 @@ class Writer : public SessionWriter {
         owner_(owner),
         raw_(session_.config()),
         directory_(std::move(directory)),
-        database_(std::move(database)) {
-    if (session_.config().has_ring()) ring_.emplace(TimeUtil::DurationToNanoseconds(session_.config().ring()));
-  }
+        database_(std::move(database)) {}
 
   Symbols& symbols() override { return symbols_; }
   v1::Session& session() override {
@@ -146,12 +139,6 @@ class Writer : public SessionWriter {
     }
   };
 
-  // A block that is complete and stored.
-  struct RingBlock {
-    uint32_t number;
-    BlockSummary summary;
-  };
-
   // A write that is under way.
   struct Pending {
     std::future<SessionWritten> outcome = {};
@@ -160,10 +147,9 @@ class Writer : public SessionWriter {
     // Afterwards, if it works:
     size_t stored_samples;                       // of the open block
     std::optional<SymbolsWritten> symbols = {};  // nothing: as before
-    std::optional<RingBlock> ring_block = {};
-    std::vector<BucketSummary> buckets = {};  // that are stored with it, of level 0
-    size_t dropped_ring_blocks = 0, dropped_buckets = 0;
-    uint64_t dropped_events = 0, dropped_trace_events = 0;
+    std::optional<BlockSummary> block = {};      // that ends with it
+    std::vector<BucketSummary> buckets = {};     // that are stored with it, of level 0
+    RawRetention::Drop drop = {};
     // If it fails:
     Unstored unstored;
     std::vector<std::string> contents;
@@ -172,29 +158,8 @@ class Writer : public SessionWriter {
   bool open_is_due() const {
     if (open_.size() == 0) return false;
     auto age = Clock::now() - opened_at_;
-    if (ring_ && duration_ns_ - open_.time_ns.front() >= ring_->count() / kRingBlocks) return true;
+    if (raw_.ends_block(open_.size(), duration_ns_ - open_.time_ns.front())) return true;
     return age >= kMaxAge || (age >= kWorthwhileAge && open_.size() >= kWorthwhileSamples);
-  }
-
-  // The blocks that a ring has no room for any more, for a write that is about to begin.
-  void drop_oldest(SessionWrite& write, Pending& pending) {
-    const int64_t kept_from_us = (duration_ns_ - ring_->count()) / 1000;
-    for (const RingBlock& block : ring_blocks_) {
-      if (block.summary.max_us >= kept_from_us) break;
-      for (const KeyKind kind : {KeyKind::kSummary, KeyKind::kBlock})
-        write.dropped.push_back(numbered_key(kind, block.number));
-      write.dropped_events += block.summary.count;
-      ++pending.dropped_ring_blocks;
-    }
-  }
-
-  // The raw events that are not to be kept any longer, likewise.
-  void drop_raw(SessionWrite& write, Pending& pending) {
-    RawRetention::Drop drop = raw_.choose(session_.bytes(), duration_ns_);
-    pending.dropped_buckets = drop.buckets;
-    write.dropped.insert(write.dropped.end(), drop.keys.begin(), drop.keys.end());
-    write.dropped_events += drop.events;
-    write.dropped_trace_events = drop.events;
   }
 
   // What of the open block is nowhere but in memory.
@@ -230,12 +195,13 @@ class Writer : public SessionWriter {
       write.symbols = sealed_entry(numbered_key(KeyKind::kSymbols, next_delta_), *delta);
       pending.symbols.emplace(symbols_written_).advance(symbols_);
     }
-    if (ring_) drop_oldest(write, pending);
-    drop_raw(write, pending);
-    pending.dropped_events = write.dropped_events;
-    pending.dropped_trace_events = write.dropped_trace_events;
+    pending.drop = raw_.choose(session_.bytes(), duration_ns_);
+    write.dropped = std::move(pending.drop.keys);
+    write.dropped_events = pending.drop.samples + pending.drop.trace_events;
+    write.dropped_trace_events = pending.drop.trace_events;
+    write.reclaim = pending.drop.reclaim;
     if (ends_block) {
-      if (ring_) pending.ring_block = RingBlock{next_block_, summarize(open_)};
+      pending.block = summarize(open_);
       write.samples = std::exchange(open_, {});
       stored_samples_ = 0;
     } else if (pending.unstored.samples != 0) {
@@ -258,17 +224,16 @@ class Writer : public SessionWriter {
     last_ = written.status();
     if (!written.sources)
       for (const std::string& hash : ended.contents) contents_.erase(hash);
-    if (ended.ends_block && (written.samples || ended.is_block_stored)) ++next_block_;
-    if (written.dropped && ended.dropped_events > 0) {
-      ring_blocks_.erase(ring_blocks_.begin(),
-                         ring_blocks_.begin() + static_cast<ptrdiff_t>(ended.dropped_ring_blocks));
-      raw_.dropped(ended.dropped_buckets);
-      loss_.set_discarded(loss_.discarded() + ended.dropped_events);
-      trace_events_ -= ended.dropped_trace_events;
+    if (written.dropped && ended.drop.parts > 0) {
+      raw_.dropped(ended.drop);
+      loss_.set_discarded(loss_.discarded() + ended.drop.samples + ended.drop.trace_events);
+      trace_events_ -= ended.drop.trace_events;
     }
-    if (written.samples)
+    if (written.samples) {
       for (const BucketSummary& bucket : ended.buckets) raw_.stored(bucket);
-    if (written.samples && ended.ring_block) ring_blocks_.push_back(*ended.ring_block);
+      if (ended.block) raw_.stored(next_block_, *ended.block);
+    }
+    if (ended.ends_block && (written.samples || ended.is_block_stored)) ++next_block_;
     if (written.samples) {
       if (!ended.ends_block) stored_samples_ = ended.stored_samples;
       if (ended.symbols) {
@@ -310,8 +275,6 @@ class Writer : public SessionWriter {
   SampleColumns open_;         // block `next_block_`, or the one after it while that one is being stored
   size_t stored_samples_ = 0;  // of open_, by the last write that worked
   uint32_t next_block_ = 0;
-  std::optional<std::chrono::nanoseconds> ring_;  // only the last so much is kept
-  std::deque<RingBlock> ring_blocks_;             // of a ring, oldest first
   Clock::time_point opened_at_;
   Clock::time_point durable_at_ = Clock::now();
 

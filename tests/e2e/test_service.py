@@ -176,6 +176,20 @@ def test_flight_recorder_keeps_the_last_seconds(debian, either):
     assert either.json("sessions", "show", "frozen")["samples"] > 100
 
 
+def test_a_recording_keeps_as_much_as_it_may(debian, program):
+    with target(debian, "alternate.py") as alternator:
+        limits = ["--max-events", 1000, "--keep-raw", "10m", "--max-size", "1GB"]
+        program.run("attach", "-p", alternator.pid, "-r", 1000, "-d", "6s", "-q", *limits)
+        for option, value in (("--max-events", 5), ("--max-size", "10KB"), ("--keep-raw", "10ms")):
+            assert "at least" in program.refuses("attach", "-p", alternator.pid, option, value, code=2)
+    shown = program.json("sessions", "show")
+    assert shown["config"]["max_events"] == 1000 and shown["config"]["max_bytes"] == 1_000_000_000
+    assert shown["config"]["keep_raw_ns"] == 600_000_000_000
+    assert shown["loss"]["discarded"] > 2000
+    assert shown["samples"] == shown["loss"]["recorded"] - shown["loss"]["discarded"] <= 2500
+    assert min(times_ns(program, "latest")) > shown["duration_ns"] / 3, "the oldest went"
+
+
 def test_users_cannot_reach_the_files_of_a_service(store, tmp_path):
     # Whoever can put files into a session makes the service read them with its own rights.
     with daemon(store) as client, users(client, ALICE) as (alice,):

@@ -35,6 +35,48 @@ several   0.0 %  100.0 %        0 s     40.0 ms        2  main      /a.py:1
 )");
 }
 
+// A function that is called three times and runs two lines each time, 1 ms apart.
+std::string traced_text_of(v1::ViewKind kind) {
+  test::MemoryEvents events;
+  events.mutable_session().mutable_config()->add_trace("call");
+  events.mutable_session().mutable_config()->add_trace("line");
+  Symbols& symbols = events.mutable_symbols();
+  const ProcessId process = symbols.intern_process({.pid = 100, .command = symbols.intern_string("python app.py")});
+  const ThreadId thread = symbols.add_thread(process, 7, symbols.intern_string("MainThread"));
+  const FileId file = symbols.intern_file(symbols.intern_string("/a.py"));
+  const FunctionId get = symbols.intern_function({.name = symbols.intern_string("get"), .file = file, .first_line = 1});
+  TraceColumns slice;
+  slice.runs.push_back({thread, StackId{}, LabelSetId{}, 0});
+  int64_t time_ns = 0;
+  const auto add = [&](TraceType type, uint32_t id) {
+    slice.push_back({.time_ns = time_ns += 1'000'000, .type = type, .id = id});
+  };
+  for (int call = 0; call < 3; ++call) {
+    add(TraceType::kCall, index(get));
+    for (const uint32_t line : {2u, 3u}) add(TraceType::kLine, index(symbols.intern_location({get, line, -1})));
+    add(TraceType::kReturn, index(get));
+  }
+  events.add_trace(slice, time_ns);
+  v1::ViewRequest request;
+  request.set_kind(kind);
+  Result<v1::View> view = compute_view(events, request);
+  EXPECT_TRUE(view) << view.error().message;
+  return "\n" + view_text(*view, 0);
+}
+
+TEST(ViewText, OfATraceItCountsCallsAndHits) {
+  EXPECT_EQ(traced_text_of(v1::VIEW_KIND_FUNCTIONS), R"(
+  SELF   TOTAL  SELF TIME  TOTAL TIME  CALLS  FUNCTION  WHERE
+81.8 %  81.8 %    9.00 ms     9.00 ms      3  get       /a.py:1
+)");
+  EXPECT_EQ(traced_text_of(v1::VIEW_KIND_LINES), R"(
+  SELF   TOTAL  SELF TIME  TOTAL TIME  HITS  LINE     FUNCTION
+27.3 %  27.3 %    3.00 ms     3.00 ms     0  /a.py:1  get
+27.3 %  27.3 %    3.00 ms     3.00 ms     3  /a.py:2  get
+27.3 %  27.3 %    3.00 ms     3.00 ms     3  /a.py:3  get
+)");
+}
+
 TEST(ViewText, WhatRowsAreGroupedByStandsFirst) {
   EXPECT_EQ(text_of(v1::VIEW_KIND_LINES, {"thread", "task"}), R"(
 PID  THREAD      TASK     SELF   TOTAL  SELF TIME  TOTAL TIME  SAMPLES  LINE     FUNCTION

@@ -34,7 +34,7 @@ TEST(CpuClockEvent, CountsNothingBeforeItStarts) {
 TEST(CpuClockEvent, DoesNotStartWithoutAProgram) {
   auto event = CpuClockEvent::open(::getpid(), kPeriodNs, CpuClockEvent::Inherit::kThreads);
   if (!event) GTEST_SKIP() << event.error().message;
-  EXPECT_FALSE(event->start(-1).has_value());
+  EXPECT_FALSE(event->attach(-1).has_value());
 }
 
 TEST(KernelFeatures, MissingRightsSayWhatToDo) {

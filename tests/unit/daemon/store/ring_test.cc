@@ -1,4 +1,5 @@
-// Sessions that keep only the last so much of a recording, and copies of sessions that are being recorded.
+// Sessions that keep only the last so much of a recording or the last so many samples, and copies of sessions that are
+// being recorded.
 #include <google/protobuf/util/time_util.h>
 
 #include "tests/unit/daemon/store/fixtures.h"
@@ -11,8 +12,13 @@ constexpr int64_t kSecond = 1'000'000'000;
 class RingTest : public StoreTest {
  protected:
   std::unique_ptr<SessionWriter> create_ring(int64_t seconds) {
+    v1::RecordingConfig config;
+    config.mutable_ring()->set_seconds(seconds);
+    return create(config);
+  }
+  std::unique_ptr<SessionWriter> create(const v1::RecordingConfig& config) {
     v1::Session session;
-    session.mutable_config()->mutable_ring()->set_seconds(seconds);
+    *session.mutable_config() = config;
     auto writer = store().create(session, self_);
     EXPECT_TRUE(writer) << writer.error().message;
     thread_ = make_thread((*writer)->symbols());
@@ -72,6 +78,46 @@ TEST_F(RingTest, TakesNoMoreRoomHoweverLongItTurns) {
   // Between two compactions what was removed still takes room.
   EXPECT_LT(writer->session().bytes(), 3 * soon);
   ASSERT_TRUE(writer->finish(v1::SESSION_STATE_COMPLETE));
+}
+
+TEST_F(RingTest, KeepsNoMoreSamplesThanAskedFor) {
+  v1::RecordingConfig config;
+  config.set_max_events(2'000);
+  auto writer = create(config);
+  record(*writer, 100);
+  ASSERT_TRUE(writer->finish(v1::SESSION_STATE_COMPLETE));
+  const auto reader = *store().read("", self_);
+  const SampleColumns kept = read_all(*reader);
+  EXPECT_GE(kept.size(), 1'200u);
+  EXPECT_LE(kept.size(), 2'400u) << "one block and one write more";
+  EXPECT_EQ(kept.time_ns.back(), time_ns_ - kSecond / 100) << "the oldest went";
+  EXPECT_EQ(reader->session().samples(), kept.size());
+  EXPECT_EQ(reader->session().loss().recorded(), 10'000u);
+  EXPECT_EQ(reader->session().loss().discarded(), 10'000u - kept.size());
+}
+
+TEST_F(RingTest, TakesNoMoreRoomThanAskedFor) {
+  v1::RecordingConfig config;
+  config.set_max_bytes(300'000);
+  config.set_max_events(1'000'000);
+  auto writer = create(config);
+  uint64_t largest = 0, samples = 0;
+  // Times that do not repeat take some bytes each.
+  for (int second = 0; second < 400; ++second) {
+    for (int i = 0; i < 1'000; ++i, ++samples) {
+      time_ns_ += 500'000 + static_cast<int64_t>((samples * 2654435761u >> 7) % 1'000'000);
+      writer->add({time_ns_, thread_, StackId{}, LabelSetId{}, kSecond / 1'000, false});
+    }
+    writer->set_duration(time_ns_);
+    ASSERT_TRUE(writer->sync());
+    largest = std::max(largest, writer->session().bytes());
+  }
+  ASSERT_TRUE(writer->finish(v1::SESSION_STATE_COMPLETE));
+  const auto reader = *store().read("", self_);
+  EXPECT_GT(reader->session().loss().discarded(), 0u);
+  EXPECT_EQ(reader->session().loss().discarded() + read_all(*reader).size(), samples);
+  EXPECT_GT(read_all(*reader).size(), 30'000u) << "most of the room is used";
+  EXPECT_LT(reader->session().bytes(), 400'000u);
 }
 
 TEST_F(RingTest, APackedRingIsTheSame) {

@@ -21,9 +21,9 @@ class SlowDatabase : public DatabaseWriter {
     ready_.wait();
     return database_->write(entries, sync);
   }
-  Status replace(std::span<const std::string> keys, const KeyValue& entry) override {
+  Status replace(std::span<const std::string> keys, const KeyValue& entry, bool reclaim) override {
     ready_.wait();
-    return database_->replace(keys, entry);
+    return database_->replace(keys, entry, reclaim);
   }
   Status close() override { return database_->close(); }
 
