@@ -13,6 +13,8 @@ from measure import table
 from peers import TRACERS, install_tracers
 
 BENCH = os.environ["PYCROSCOPE_BENCH_EVENT_LOG"]
+DRAIN = os.environ["PYCROSCOPE_BENCH_EVENT_DRAIN"]
+PACES = (1_000_000, 2_000_000, 5_000_000, 10_000_000, 15_000_000, 20_000_000, 0)
 RECORD = Path(__file__).parent.parent / "targets/record_trace.py"
 BIG_EVENTS = int(os.environ.get("PYCROSCOPE_BENCH_EVENTS", "1000000000"))
 MIX = Path(__file__).parent.parent / "targets/library_mix.py"
@@ -47,6 +49,22 @@ def test_rates_and_sizes(tmp_path):
         assert figures["bytes_per_event"] <= 1.5, kind
     rows.append(("library mix, VizTracer's JSON: bytes an event", viztracer_bytes(tmp_path), ""))
     print(table(("figure", "ours", "limit"), rows))
+
+
+def test_what_two_writers_lose():
+    """They have one core, and all of the daemon the other."""
+    output = subprocess.run([DRAIN, "4", *map(str, PACES)], check=True, capture_output=True, text=True).stdout
+    rows = [
+        (
+            f"{figures['pace'] / 1e6:.0f}" if figures["pace"] else "as fast as they can",
+            figures["happened_per_s"] / 1e6,
+            figures["recorded_per_s"] / 1e6,
+            f"{100 * figures['lost_share']:.1f} %",
+            figures["daemon_ns_per_event"],
+        )
+        for figures in json.loads(output)
+    ]
+    print(table(("pace of a writer, M/s", "happened, M/s", "recorded, M/s", "lost", "daemon, ns an event"), rows))
 
 
 def viztracer_bytes(tmp_path: Path) -> float:
