@@ -30,10 +30,10 @@ enum class TraceType : uint8_t {
   kAllocation = 10,  // StringId of the type, 0 unknown; address, bytes
   kFree = 11,        // StringId of the type; address, bytes, stack, thread and label set of the allocation, temporary
   kObject = 12,      // StringId of the type; address, bytes: an object comes to life
-  kObjectEnd =
-      13,        // StringId of the type; address, bytes, stack, thread, label set of its birth, lifetime ns, refcount
-  kGc = 14,      // generation; duration ns, collected, uncollectable: a collection ends
-  kImport = 15,  // StringId of the module; duration ns, own ns, parent StringId, FileId + 1: an import ends
+  // StringId of the type; address, bytes, stack, thread, label set of its birth, lifetime ns, refcount
+  kObjectEnd = 13,
+  kGc = 14,         // generation; duration ns, collected, uncollectable: a collection ends
+  kImport = 15,     // StringId of the module; duration ns, own ns, parent StringId, FileId + 1: an import ends
   kException = 16,  // StringId of the type; stack where raised, location where caught + 1, unwound frames, cost ns
   kSpan = 17,       // StringId of its name; duration ns, category StringId: something of the user's ends
   kCounter = 18,    // StringId of its name; value as two's complement

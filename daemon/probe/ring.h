@@ -3,16 +3,15 @@
 //
 // Byte by byte, little endian:
 //
-//      0  magic:u64 version:u32 slots:u32 on_full:u32 padding{44}   the daemon's, before the writer starts; never
-//      changed
+//      0  magic:u64 version:u32 slots:u32 on_full:u32 padding{44}   the daemon's; never changed once the
+//                                                                 writer has started
 //     64  head:u64 lost:u64 closed:u32 padding{44}                  the writer's
 //    128  tail:u64 closed:u32 padding{52}                           the daemon's
 //   4096  slot{slots}                                               16 bytes each; slots is a power of two
 //
-//   head    slots written since the start: everything below it is complete. Stored with release order after the slots
-//   of
-//           each record: the daemon looks only once in a while, so that a store for each event costs the writer nothing
-//           (the line is its own), and a writer that is killed has published all that it wrote.
+//   head    slots written since the start: everything below it is complete. Stored with release order after the
+//           slots of each record: the daemon looks only once in a while, so that a store for each event costs the
+//           writer nothing (the line is its own), and a writer that is killed has published all that it wrote.
 //   tail    slots that the daemon has read: the writer may write up to tail + slots.
 //   lost    events that were dropped since there was no room.
 //   closed  1: this side is gone for good. Who reads drains what is there; who writes drops all that comes.

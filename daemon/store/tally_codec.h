@@ -1,9 +1,8 @@
 // What trace events add up to in a stretch of time, and where their threads are at its end, as bytes. ON DISK: DO NOT
 // CHANGE.
 //
-//   bucket     := from:zigzag to:zigzag slot_shift:varint contexts stacks allocations processes memory objects
-//   lifetimes
-//                 sites exceptions kept events states           times in ns
+//   bucket     := from:zigzag to:zigzag slot_shift:varint contexts stacks allocations processes memory
+//                 objects lifetimes sites exceptions kept events states         times in ns
 //   each       := rows:varint column*                            column: integer_column.h, one integer for each row
 //   contexts   := thread, label set, process
 //   stacks     := context, stack (zigzag of the difference to the row before), calls, hits, instructions, ns

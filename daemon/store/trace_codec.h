@@ -3,12 +3,11 @@
 //   block      := count:varint runs tokens times arguments
 //   runs       := size:varint threads stacks label_sets counts            each integer_column.h, one for each run
 //   tokens     := dictionary model:u8 (ranks | hits misses)
-//   dictionary := size:varint types ids       integer_column.h; the distinct (type, id) in the order of their
-//   appearance ranks      := integers                    model 0: for each event 0 when its token is the next new one,
-//   else its
-//                                             place in the dictionary + 1
-//   hits       := size:varint integers        model 1: how many events in turn are as predicted, then comes one that is
-//                                             not; after the last such one, how many still are
+//   dictionary := size:varint types ids       integer_column.h; the distinct (type, id) as they first appear
+//   ranks      := integers                    model 0: for each event 0 when its token is the next new one, else
+//                                             its place in the dictionary + 1
+//   hits       := size:varint integers        model 1: how many events in turn are as predicted, then comes one
+//                                             that is not; after the last such one, how many still are
 //   misses     := integers                    of each that is not, as in `ranks`
 //   times      := first:zigzag starts model:u8 steps
 //     starts: zigzag of each run's first time less that of the run before, for the first run less `first`

@@ -91,7 +91,8 @@ void write_events(test::Ring& ring, const std::vector<Step>& steps, uint64_t pac
         pyc_ring_write(&ring.writer, steps[k].type, static_cast<uint64_t>(monotonic_ns()), steps[k].id, 0, nullptr, 0,
                        test::pause_50us);
       written += end - i;
-      while (pace > 0 && written * 1'000'000'000 / pace > static_cast<uint64_t>(monotonic_ns() - begin)) ::sched_yield();
+      while (pace > 0 && written * 1'000'000'000 / pace > static_cast<uint64_t>(monotonic_ns() - begin))
+        ::sched_yield();
     }
 }
 

@@ -1,7 +1,8 @@
 // What the event log costs and how small it is. One JSON object on stdout.
 //
-//   bench_event_log rates [RECORDED_TRACE]    encoding, storing, adding up and reading again, of made-up programs or of
-//   a file bench_event_log session STORE EVENTS      records a session of so many events and asks it for views
+//   bench_event_log rates [FILE]              encodes, stores, adds up and reads again what made-up programs do, or
+//                                             what was recorded into a file
+//   bench_event_log session STORE EVENTS      records a session of so many events and asks it for views
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -120,7 +121,10 @@ void rates(const std::function<std::vector<Slice>(Symbols&)>& make) {
     for (const Slice& s : slices) blocks.push_back(encode_trace(s.events));
   });
   size_t bytes = 0;
-  for (const std::string& block : blocks) bytes += block.size();
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    bytes += blocks[i].size();
+    if (decode_trace(blocks[i]) != slices[i].events) die("a block is not decoded as it was encoded");
+  }
   uint64_t calls = 0;
   const double scanning = seconds([&] {
     for (const std::string& block : blocks) {

@@ -43,7 +43,7 @@ def test_rates_and_sizes(tmp_path):
     assert made_up["bytes_per_event"] <= 1.5
     for kind in ("calls", "lines"):
         recorded = tmp_path / kind
-        subprocess.run([sys.executable, RECORD, recorded, kind, "4000000", MIX], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, RECORD, recorded, kind, "5000000", MIX], check=True, stdout=subprocess.DEVNULL)
         figures = bench("rates", str(recorded))
         rows += rows_of(f"library mix, {kind}", figures)
         assert figures["bytes_per_event"] <= 1.5, kind
