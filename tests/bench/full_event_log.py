@@ -29,6 +29,10 @@ def tracers_installed():
     install_tracers()
 
 
+def texts(rows: list) -> list[list[str]]:
+    return [[f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+
+
 def rows_of(name: str, figures: dict) -> list:
     return [
         (f"{name}: bytes an event", figures["bytes_per_event"], "1.5"),
@@ -48,7 +52,7 @@ def test_rates_and_sizes(tmp_path):
         rows += rows_of(f"library mix, {kind}", figures)
         assert figures["bytes_per_event"] <= 1.5, kind
     rows.append(("library mix, VizTracer's JSON: bytes an event", viztracer_bytes(tmp_path), ""))
-    print(table(("figure", "ours", "limit"), rows))
+    table("the event log: sizes, and rates of one core", ["", "ours", "limit"], texts(rows))
 
 
 def test_what_two_writers_lose():
@@ -64,7 +68,8 @@ def test_what_two_writers_lose():
         )
         for figures in json.loads(output)
     ]
-    print(table(("pace of a writer, M/s", "happened, M/s", "recorded, M/s", "lost", "daemon, ns an event"), rows))
+    header = ["pace of a writer, M/s", "happened, M/s", "recorded, M/s", "lost", "daemon, ns an event"]
+    table("two writers with one core, all of the daemon with another", header, texts(rows))
 
 
 def viztracer_bytes(tmp_path: Path) -> float:
@@ -88,6 +93,6 @@ def test_a_session_of_many_events(tmp_path):
         ("any zoom, s", figures["zoom_s"], "0.2"),
         ("a page of raw events anywhere, s", figures["page_s"], "0.05"),
     ]
-    print(table(("figure", "ours", "limit"), rows))
+    table("a session of many events", ["", "ours", "limit"], texts(rows))
     assert figures["rss_growth"] < 500e6
     assert figures["bytes"] / figures["events"] <= 1.5

@@ -144,9 +144,14 @@ class Standing:
             # What cancelled calls did may take a moment to end, and no more is done for a caller with too many of them.
             wait_for(lambda caller=caller: caller.ask("ListSessions").code == "OK", 20)
             stop_all(caller)
-            [listing] = caller.get("ListSessions")
-            if extra := [session.id for session in listing.sessions if session.id != self.served.sessions.get(uid)]:
-                caller.get("DeleteSessions", sessions=extra)
+            wait_for(lambda caller=caller, uid=uid: self.delete_others(caller, self.served.sessions.get(uid)), 20)
+
+    @staticmethod
+    def delete_others(caller: User, kept: str | None) -> bool:
+        """Whether all sessions but that one are gone: an attach that is cancelled takes its own back meanwhile."""
+        [listing] = caller.get("ListSessions")
+        extra = [session.id for session in listing.sessions if session.id != kept]
+        return not extra or caller.ask("DeleteSessions", sessions=extra).code == "OK"
 
     def check(self, rss_growth_kb: int) -> Use:
         """The daemon lives, serves, holds no more than before, and has kept what it was given."""

@@ -10,8 +10,8 @@ RATE = 5000
 def test_the_rate_drops_and_the_report_says_so(debian, program, sampler, mode):
     with target(debian, "waiting.py", "contended") as spinner:
         result = program.run("attach", "-p", spinner.pid, "-d", "6", "-r", RATE, "--mode", mode, "--sampler", sampler,
-                             "--max-cpu", "0.4%")  # fmt: skip
-    assert "--max-cpu 0.4%" in result.stdout, result.stdout
+                             "--max-cpu", "0.1%")  # fmt: skip
+    assert "--max-cpu 0.1%" in result.stdout, result.stdout
     session = program.json("sessions", "show", "latest")
     assert session["lowest_rate_hz"] < RATE / 2
     report = program.json("report", "--view", "threads")
