@@ -119,7 +119,8 @@ std::string encode_bucket_summary(const BucketSummary& summary) {
 std::optional<BucketSummary> decode_bucket_summary(std::string_view bytes) {
   ByteReader in(bytes);
   BucketSummary summary{in.zigzag(), in.zigzag(), in.varint(), in.varint32(), in.varint32()};
-  if (!in.finished() || summary.to_ns < summary.from_ns || summary.end_block < summary.first_block) return std::nullopt;
+  if (!in.finished() || summary.to_ns <= summary.from_ns || summary.end_block < summary.first_block)
+    return std::nullopt;
   return summary;
 }
 

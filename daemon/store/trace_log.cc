@@ -1,5 +1,6 @@
 #include "daemon/store/trace_log.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace pycroscope {
@@ -42,6 +43,8 @@ void TraceLog::end_block() {
 void TraceLog::end_bucket(uint32_t level) {
   Level& l = levels_[level];
   if (level == 0) {
+    // All at one moment is no stretch of time, which a bucket has to be.
+    to_ns_ = std::max(to_ns_, l.bucket.from_ns + 1);
     tallier_.pass_time(to_ns_, l.bucket.tally);
     l.bucket.states = tallier_.states();
   }

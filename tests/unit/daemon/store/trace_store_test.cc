@@ -61,6 +61,25 @@ TEST_F(TraceStoreTest, IsReadWhileItIsBeingRecorded) {
   EXPECT_EQ(read_trace(*read()), all);
 }
 
+// What comes all at one moment, be it the session's first.
+TEST_F(TraceStoreTest, AMomentIsAStretchOfTime) {
+  auto writer = create();
+  Symbols& symbols = writer->symbols();
+  const ThreadId thread = symbols.add_thread(symbols.intern_process({1, {}, 0}), 1, {});
+  const FileId file = symbols.intern_file(symbols.intern_string("/a.py"));
+  const FunctionId f = symbols.intern_function({symbols.intern_string("f"), file, 1});
+  TraceColumns slice;
+  slice.runs.push_back({thread, {}, {}, 0});
+  slice.push_back({.time_ns = 0, .type = TraceType::kCall, .id = index(f)});
+  slice.push_back({.time_ns = 0, .type = TraceType::kReturn, .id = index(f)});
+  writer->add_trace(slice, 0);
+  writer->set_duration(100);
+  ASSERT_TRUE(writer->finish(v1::SESSION_STATE_COMPLETE));
+  const auto reader = read();
+  ASSERT_EQ(reader->buckets(0).size(), 1u);
+  EXPECT_LT(reader->buckets(0)[0].summary.from_ns, reader->buckets(0)[0].summary.to_ns);
+}
+
 TEST_F(TraceStoreTest, StandsBesideSamples) {
   auto writer = create();
   const TraceColumns all = record(*writer, 10);
