@@ -33,7 +33,7 @@ class ReadThread {
   void look_anew() { waited_ = false; }
 
   pid_t tid() const { return tid_; }
-  const ThreadState& state() const { return state_; }  // as of the last look that did not find it still waiting
+  const ThreadActivity& state() const { return state_; }  // as of the last look that did not find it still waiting
 
   // Whether it has been on a CPU since the last time this was asked.
   bool was_active();
@@ -49,7 +49,7 @@ class ReadThread {
   ThreadFiles files_;
   ThreadTimes times_;
   ThreadTimes scanned_;
-  ThreadState state_;
+  ThreadActivity state_;
   bool is_new_ = true;
   bool waited_ = false;
   double credit_ = 0;  // ticks of CPU time that no sample was taken for yet

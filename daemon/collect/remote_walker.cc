@@ -40,7 +40,7 @@ void RemoteStack::reset(pid_t pid, pid_t tid) {
   gil.reset();
 }
 
-void RemoteStack::describe_wait(const ThreadState& state) {
+void RemoteStack::describe_wait(const ThreadActivity& state) {
   sample.flags |= PYC_SAMPLE_WAITED;
   if (state.runs) sample.flags |= PYC_SAMPLE_RUNNABLE;
   sample.wait_syscall = state.syscall.value_or(PYC_NO_SYSCALL);

@@ -32,7 +32,7 @@ struct RemoteStack {
   // A stack without Python frames.
   void reset(pid_t pid, pid_t tid);
   // The thread waits as `state` says.
-  void describe_wait(const ThreadState& state);
+  void describe_wait(const ThreadActivity& state);
 };
 
 // One owner thread. What it is given must outlive it.

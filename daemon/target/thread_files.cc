@@ -39,8 +39,8 @@ uint64_t hexadecimal(std::string_view word) {
 }
 
 // "running", "-1 SP PC", or "NR ARGUMENTS(6) SP PC": proc_pid_syscall() in linux/fs/proc/base.c.
-ThreadState parse_syscall(std::string_view line) {
-  ThreadState state;
+ThreadActivity parse_syscall(std::string_view line) {
+  ThreadActivity state;
   const std::string_view first = take_word(line);
   if (first == "running") return {.runs = true, .syscall = std::nullopt};
   state.syscall = parse_number<uint32_t>(first);
@@ -85,7 +85,7 @@ std::optional<ThreadTimes> ThreadFiles::times() const {
   return times;
 }
 
-std::optional<ThreadState> ThreadFiles::state() const {
+std::optional<ThreadActivity> ThreadFiles::state() const {
   Line buffer;
   const auto line = read_line(syscall_, buffer);
   return line ? std::optional(parse_syscall(*line)) : std::nullopt;

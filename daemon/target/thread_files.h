@@ -22,7 +22,7 @@ struct ThreadTimes {
   bool operator==(const ThreadTimes&) const = default;
 };
 
-struct ThreadState {
+struct ThreadActivity {
   bool runs = false;                // on a CPU or ready to
   std::optional<uint32_t> syscall;  // that it waits in; nothing: in none (a page fault), or not known
   uint64_t argument = 0;            // of the call, the first
@@ -38,7 +38,7 @@ class ThreadFiles {
 
   // Nothing: the thread has ended.
   std::optional<ThreadTimes> times() const;
-  std::optional<ThreadState> state() const;
+  std::optional<ThreadActivity> state() const;
 
  private:
   ThreadFiles(Fd schedstat, Fd syscall) : schedstat_(std::move(schedstat)), syscall_(std::move(syscall)) {}
