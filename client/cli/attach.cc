@@ -62,7 +62,7 @@ Result<int> export_and_tell(const AttachOptions& options, const Connection& conn
   if (options.quiet) return 0;
   const std::string where =
       options.output.path == "-" ? "" : fmt::format("wrote {} ({}); ", options.output.path, format);
-  hint(fmt::format("{}session {}: {}\n", where, session.id(), human_loss(session.loss())));
+  hint(fmt::format("{}session {}: {}\n", where, session.id(), human_loss(session.loss(), recorded_unit(session))));
   return 0;
 }
 
@@ -70,7 +70,7 @@ Result<int> report_and_suggest(const AttachOptions& options, const Connection& c
   if (options.quiet) return 0;
   PYC_TRY(const std::string text, short_report(connection, session));
   PYC_CHECK(print(text));
-  if (session.samples() > 0) suggest_next(options, session);
+  if (session.events() > 0) suggest_next(options, session);
   return 0;
 }
 

@@ -74,6 +74,12 @@ void add_record_options(CLI::App& app, RecordOptions& options) {
                  "How: ebpf, in the kernel, exact, needs root or the service; reads, of memory, less exact, works for "
                  "your own processes (default: ebpf where it works)")
       ->type_name("NAME");
+  app.add_option("--trace", options.trace,
+                 "Record completely, by a probe in the process, what it does instead of sampling it: call, all calls "
+                 "and returns of Python functions")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   add_value(app, "--max-cpu", options.max_cpu_percent, parse_percent, "PERCENT",
             "What taking samples may use of a core, beyond which the rate is lowered (default: 5%)");
   add_value(app, "--max-memory", options.max_memory_bytes, parse_size, "SIZE",

@@ -51,7 +51,8 @@ void add_session(CLI::App& app, std::string& session);
 struct RecordOptions {
   int32_t pid = 0;  // not among the options below
   double rate_hz = 100;
-  v1::SampleMode mode = v1::SAMPLE_MODE_CPU;
+  v1::SampleMode mode = v1::SAMPLE_MODE_UNSPECIFIED;  // the service's default, as the next
+  std::vector<std::string> trace;
   std::string sampler;  // empty: the best that works
   std::optional<std::chrono::nanoseconds> duration;
   double max_cpu_percent = 0;  // 0: the service's default, as in the next

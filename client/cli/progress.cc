@@ -28,8 +28,8 @@ void Progress::show(const v1::RecordingUpdate& update) {
   lines.push_back(fmt::format("Recording {} `{}`", session.target().pid(), visible(joined_command(session.target()))));
   const std::string elapsed = human_duration(session.duration_ns());
   lines.push_back(fmt::format("{}{}  {}  own CPU {}  Ctrl-C ends it", elapsed,
-                              duration_ ? " of " + human_duration(duration_->count()) : "", human_loss(session.loss()),
-                              own_cpu(session)));
+                              duration_ ? " of " + human_duration(duration_->count()) : "",
+                              human_loss(session.loss(), recorded_unit(session)), own_cpu(session)));
   const Table table = update.has_top_functions() ? view_table(update.top_functions()) : Table({});
   if (!table.empty()) {
     std::vector<std::string> rows = table.lines(width);

@@ -26,6 +26,7 @@ v1::AttachRequest make_attach_request(const RecordOptions& options) {
   request.set_name(options.name);
   request.mutable_config()->set_mode(options.mode);
   request.mutable_config()->set_sampler(options.sampler);
+  for (const std::string& what : options.trace) request.mutable_config()->add_trace(what);
   request.mutable_config()->set_rate_hz(options.rate_hz);
   request.mutable_config()->set_max_cpu_percent(options.max_cpu_percent);
   request.mutable_config()->set_max_memory_bytes(options.max_memory_bytes);

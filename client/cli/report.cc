@@ -71,7 +71,7 @@ Result<int> print_table(const v1::View& view, const v1::Session& session) {
   PYC_CHECK(print(session_line(session) + "\n\n"));
   const std::string text = view_text(view, stdout_is_terminal() ? terminal_width() : 0);
   PYC_CHECK(print(text.empty() ? why_empty(session) + "\n" : text));
-  if (!text.empty()) PYC_CHECK(print("\n" + human_loss(view.header().loss()) + "\n"));
+  if (!text.empty()) PYC_CHECK(print("\n" + human_loss(view.header().loss(), recorded_unit(session)) + "\n"));
   hint(rows_left_out(view));
   if (!view.header().exact()) {
     hint(fmt::format("from totals, not single events: covers {} to {}; --exact takes the very range, and its time\n",

@@ -2,6 +2,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
@@ -58,7 +59,10 @@ std::string host_json(const v1::Host& host) {
 
 std::string config_json(const v1::RecordingConfig& config) {
   JsonObject object;
-  object.text("mode", mode_name(config.mode())).raw("rate_hz", fmt::format("{}", config.rate_hz()));
+  const bool is_sampled = config.trace().empty();
+  object.text_or_null("mode", is_sampled ? mode_name(config.mode()) : "");
+  object.raw("rate_hz", is_sampled ? fmt::format("{}", config.rate_hz()) : "null");
+  object.raw("trace", json_array(config.trace(), [](const std::string& what) { return json_string(what); }));
   object.raw("duration_ns",
              config.has_duration() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.duration())) : "null");
   object.raw("ring_ns", config.has_ring() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.ring())) : "null");
@@ -132,9 +136,13 @@ std::string session_line(const v1::Session& session) {
   result += fmt::format(": {} of `{}`, process {}", human_duration(session.duration_ns()),
                         cut_end(joined_command(session.target()), 60), session.target().pid());
   if (!python_version(session).empty()) result += ", CPython " + python_version(session);
-  result += fmt::format(
-      ", {} at {} Hz", session.config().mode() == v1::SAMPLE_MODE_CPU ? "CPU time" : mode_name(session.config().mode()),
-      session.config().rate_hz());
+  if (session.config().trace().empty())
+    result +=
+        fmt::format(", {} at {} Hz",
+                    session.config().mode() == v1::SAMPLE_MODE_CPU ? "CPU time" : mode_name(session.config().mode()),
+                    session.config().rate_hz());
+  else
+    result += fmt::format(", traced: {}", fmt::join(session.config().trace(), ", "));
   if (session.config().has_ring())
     result += ", the last " + human_duration(TimeUtil::DurationToNanoseconds(session.config().ring())) + " of it";
   if (session.config().sampler() == "reads") result += ", by reads from outside";
@@ -153,7 +161,7 @@ std::string session_details(const v1::Session& session) {
   facts.add("state", state_text(session));
   facts.add("started", local_time(session.started_at()));
   facts.add("duration", human_duration(session.duration_ns()));
-  facts.add("recorded", human_loss(session.loss()));
+  facts.add("recorded", human_loss(session.loss(), recorded_unit(session)));
   facts.add("shared with", session.shared_with().empty() ? "" : "group " + session.shared_with());
   facts.add("size", human_bytes(session.bytes()));
   facts.add("process", fmt::format("{} of user {}", target.pid(), target.uid()));

@@ -104,11 +104,13 @@ std::string human_share(double part, double whole) {
   return fmt::format("{:.1f} %", percent);
 }
 
-std::string human_loss(const v1::Loss& loss) {
+const char* recorded_unit(const v1::Session& session) { return session.config().trace().empty() ? "sample" : "event"; }
+
+std::string human_loss(const v1::Loss& loss, const char* unit) {
   const auto plural = [](uint64_t n, const char* one) {
     return fmt::format("{} {}{}", human_count(n), one, n == 1 ? "" : "s");
   };
-  std::string result = plural(loss.recorded(), "sample") + ", ";
+  std::string result = plural(loss.recorded(), unit) + ", ";
   if (loss.lost() == 0) {
     result += "none lost";
   } else {

@@ -20,7 +20,9 @@ std::string human_count(uint64_t count);
 std::string human_share(double part, double whole);
 
 // "10 012 samples, 3 lost (late tick 3), 2 truncated".
-std::string human_loss(const v1::Loss& loss);
+std::string human_loss(const v1::Loss& loss, const char* unit = "sample");
+// What one of the things is called that the session consists of.
+const char* recorded_unit(const v1::Session& session);
 
 // Columns that a terminal needs for UTF-8 `text`; wide characters count two, control characters none.
 size_t display_width(std::string_view text);

@@ -41,7 +41,8 @@ std::vector<std::string_view> view_names() {
 
 std::string why_empty(const v1::Session& session) {
   if (session.samples() > 0) return "nothing in this session passes the filter";
-  if (session.loss().lost() > 0) return fmt::format("nothing could be recorded: {}", human_loss(session.loss()));
+  if (session.loss().lost() > 0)
+    return fmt::format("nothing could be recorded: {}", human_loss(session.loss(), recorded_unit(session)));
   return "there are no samples: the process did not use a CPU while it was recorded";
 }
 
@@ -58,7 +59,7 @@ Result<std::string> short_report(const Connection& connection, const v1::Session
   if (threads.header().total_rows() > 1) {
     result += fmt::format("\nThreads ({}):\n", threads.header().total_rows()) + view_text(threads, width);
   }
-  return result + "\n" + human_loss(session.loss()) + "\n";
+  return result + "\n" + human_loss(session.loss(), recorded_unit(session)) + "\n";
 }
 
 }  // namespace pycroscope

@@ -46,6 +46,9 @@ class Collector {
   virtual Status stop(EventSink& sink) = 0;
 };
 
+// Records completely what `context.config.trace` names, by the probe (collect/trace_collector.cc). `sink` outlives it.
+Result<std::unique_ptr<Collector>> start_trace_collector(CollectContext context, EventSink& sink);
+
 // Samples stacks from `source` (collect/sample_collector.cc).
 Result<std::unique_ptr<Collector>> start_sample_collector(CollectContext context, EventSink& sink,
                                                           std::unique_ptr<StackSource> source);

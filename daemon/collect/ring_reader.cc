@@ -13,15 +13,6 @@ T load(const T& value, int order) {
 
 }  // namespace
 
-RingReader RingReader::create(std::span<std::byte> memory, uint32_t slots, pyc_ring_on_full on_full) {
-  RingReader reader(memory, slots);
-  reader.ring_->magic = PYC_RING_MAGIC;
-  reader.ring_->version = PYC_RING_VERSION;
-  reader.ring_->slots = slots;
-  reader.ring_->on_full = on_full;
-  return reader;
-}
-
 void RingReader::look() {
   if (broken_) return;
   // Before the head: what a writer that has closed wrote is all there.

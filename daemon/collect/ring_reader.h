@@ -18,14 +18,14 @@ struct RingRecord {
   std::array<uint64_t, 4> arguments{};
 };
 
-// How much memory a ring of `slots`, a power of two, needs.
-constexpr size_t ring_bytes(uint32_t slots) { return PYC_RING_SLOTS_AT + size_t{slots} * sizeof(pyc_ring_slot); }
-
 // One owner thread. Does not own the memory.
 class RingReader {
  public:
-  // Makes a ring of the memory, which is ring_bytes(slots) long and all zeros, before its writer is told of it.
-  static RingReader create(std::span<std::byte> memory, uint32_t slots, pyc_ring_on_full on_full);
+  // `memory`: pyc_ring_bytes(slots) of it, which pyc_ring_make() has made a ring.
+  RingReader(std::span<std::byte> memory, uint32_t slots)
+      : ring_(reinterpret_cast<pyc_ring*>(memory.data())),
+        slots_(reinterpret_cast<pyc_ring_slot*>(memory.data() + PYC_RING_SLOTS_AT)),
+        mask_(slots - 1) {}
 
   // Looks how far the writer is. What it writes afterwards waits for the next look.
   void look();
@@ -49,10 +49,6 @@ class RingReader {
   void close();
 
  private:
-  RingReader(std::span<std::byte> memory, uint32_t slots)
-      : ring_(reinterpret_cast<pyc_ring*>(memory.data())),
-        slots_(reinterpret_cast<pyc_ring_slot*>(memory.data() + PYC_RING_SLOTS_AT)),
-        mask_(slots - 1) {}
   static std::optional<uint64_t> more_slots(const pyc_ring_slot& first);
   pyc_ring_slot slot(uint64_t position) const;
   bool read_record();

@@ -62,7 +62,8 @@ class TraceDrain::Impl {
       if (const uint64_t lost = t.ring.take_lost()) sink_.add_loss(v1::LOSS_REASON_RING_FULL, lost);
     }
     if (unknown_ > 0) sink_.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, std::exchange(unknown_, 0));
-    std::erase_if(threads_, [](const Thread& t) { return t.is_gone || t.ring.broken() || t.ring.finished(); });
+    end_threads();
+    std::erase_if(threads_, has_ended);
     return handed_on;
   }
 
@@ -83,12 +84,26 @@ class TraceDrain::Impl {
     ThreadId id{};
     RingReader ring;
     bool is_gone = false;
+    bool is_there = false;  // it has done something, and has not ended
     StackId stack = {};
     LabelSetId labels = {};
     uint32_t depth = 0;
     std::optional<Raised> raised = {};
     uint64_t last_allocation = 0;  // its address, while nothing was allocated since
   };
+
+  static bool has_ended(const Thread& t) { return t.is_gone || t.ring.broken() || t.ring.finished(); }
+
+  // Whoever ends without saying so has nothing on its stack any more either.
+  void end_threads() {
+    slice_.clear();
+    for (Thread& t : threads_) {
+      if (!has_ended(t) || !t.is_there) continue;
+      slice_.runs.push_back({t.id, t.stack, t.labels, 0});
+      slice_.push_back({.time_ns = end_ns_, .type = TraceType::kThreadEnd});
+    }
+    if (slice_.size() > 0) sink_.add_trace(slice_, end_ns_);
+  }
 
   void read_definitions() {
     definitions_.look();
@@ -152,7 +167,10 @@ class TraceDrain::Impl {
       if (slice_.runs.back().count == 0) slice_.runs.pop_back();
     }
     join_memory();
-    end_ns_ = std::max(end_ns_, session_time(end));
+    if (end != UINT64_MAX)
+      end_ns_ = std::max(end_ns_, session_time(end));
+    else if (slice_.size() > 0)
+      end_ns_ = std::max(end_ns_, std::ranges::max(slice_.time_ns) + 1);
     if (slice_.size() > 0) sink_.add_trace(slice_, end_ns_);
     return slice_.size();
   }
@@ -163,6 +181,8 @@ class TraceDrain::Impl {
     // Nothing is older than what was handed on before, nor, of one thread, than what came before it.
     const int64_t last = slice_.runs.back().count ? slice_.time_ns.back() : end_ns_;
     const int64_t now = std::max(session_time(r.time), last);
+    if (r.type == PYC_RING_STANDS) return stand(t, r);
+    t.is_there = r.type != PYC_RING_THREAD_END;
     if (is_of_function(r.type)) return move(t, r, now, functions_.find(r.id));
     if (is_of_location(r.type)) return move(t, r, now, locations_.find(r.id));
     note(t, r, now);
@@ -183,6 +203,20 @@ class TraceDrain::Impl {
     t.stack = steps_(symbols, t.stack, type, index(*id), [&](const StackStep& step) {
       return symbols.intern_stack(step.parent, symbols.intern_location(step.location));
     });
+  }
+
+  // It was on the stack before the thread wrote anything. Of one that has, it makes no sense.
+  void stand(Thread& t, const RingRecord& r) {
+    const auto function = functions_.find(r.id);
+    TraceRun& run = slice_.runs.back();
+    if (!function || run.count > 0 || t.is_there) {
+      ++unknown_;
+      return;
+    }
+    Symbols& symbols = sink_.symbols();
+    const StackStep step = step_from(symbols, t.stack, TraceType::kCall, index(*function));
+    run.stack = t.stack = symbols.intern_stack(step.parent, symbols.intern_location(step.location));
+    ++t.depth;
   }
 
   void note(Thread& t, const RingRecord& r, int64_t now) {

@@ -16,7 +16,7 @@
 #include <system_error>
 #include <thread>
 
-#include "daemon/os/file.h"
+#include "daemon/os/ptrace_failure.h"
 #include "daemon/os/wait_status.h"
 
 namespace pycroscope {
@@ -24,31 +24,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr size_t kProcLimit = 64 << 10;
 constexpr auto kGiveUp = std::chrono::seconds(1);
 // A thread in an uninterruptible wait (a parent in vfork, a dead network disk) does not stop, but cannot run user code
 // either.
 constexpr auto kUninterruptible = std::chrono::milliseconds(20);
-
-std::string task_file(pid_t pid, pid_t tid, const char* file) {
-  return "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/" + file;
-}
-
-// The value of a "Key:\tvalue" line of a thread's status file; empty when there is none.
-std::string task_status(pid_t pid, pid_t tid, std::string_view key) {
-  const auto status = read_file(task_file(pid, tid, "status"), kProcLimit);
-  if (!status) return {};
-  const size_t line = status->find("\n" + std::string(key) + ":");
-  if (line == std::string::npos) return {};
-  const size_t begin = status->find_first_not_of(" \t", line + key.size() + 2);
-  if (begin == std::string::npos) return {};
-  return status->substr(begin, status->find('\n', begin) - begin);
-}
-
-bool has_ended(pid_t pid, pid_t tid) {
-  const std::string state = task_status(pid, tid, "State");
-  return state.empty() || state[0] == 'Z' || state[0] == 'X';
-}
 
 std::vector<pid_t> list_tasks(pid_t pid) {
   std::vector<pid_t> tids;
@@ -63,42 +42,10 @@ std::vector<pid_t> list_tasks(pid_t pid) {
   return tids;
 }
 
-// kernel.yama.ptrace_scope, 0 where there is no Yama.
-int yama_scope() {
-  const auto text = read_file("/proc/sys/kernel/yama/ptrace_scope", kProcLimit);
-  return text && !text->empty() ? (*text)[0] - '0' : 0;
-}
-
 StoppedThread read_registers(pid_t tid) {
   user_regs_struct registers{};
   if (::ptrace(PTRACE_GETREGS, tid, nullptr, &registers) != 0) return {.tid = tid};
   return decode_registers(tid, registers);
-}
-
-std::unexpected<Error> seize_failure(pid_t pid, pid_t tid) {
-  const std::string process = "process " + std::to_string(pid);
-  if (const std::string tracer = task_status(pid, tid, "TracerPid"); !tracer.empty() && tracer != "0") {
-    return fail(ErrorCode::kFailed, process + " is already traced by process " + tracer +
-                                        " (a debugger or strace): end that one and try again");
-  }
-  switch (yama_scope()) {
-    case 1:
-      return fail(ErrorCode::kNotPermitted,
-                  "not permitted to stop " + process +
-                      ": the kernel lets only parents trace their children; use sudo, or set "
-                      "kernel.yama.ptrace_scope to 0 (sudo sysctl kernel.yama.ptrace_scope=0)");
-    case 2:
-      return fail(ErrorCode::kNotPermitted,
-                  "not permitted to stop " + process +
-                      ": kernel.yama.ptrace_scope is 2, which leaves tracing to root; use sudo");
-    case 3:
-      return fail(ErrorCode::kNotPermitted,
-                  "not permitted to stop " + process +
-                      ": kernel.yama.ptrace_scope is 3, which forbids all tracing until the next boot");
-    default:
-      return fail(ErrorCode::kNotPermitted,
-                  "not permitted to stop " + process + ": it belongs to somebody else or has more rights; use sudo");
-  }
 }
 
 // The work of the tracing thread: ptrace requests are only taken from the thread that seized.
@@ -144,9 +91,9 @@ class ThreadGroup {
     for (const pid_t tid : list_tasks(pid_)) {
       if (tasks_.contains(tid)) continue;
       if (::ptrace(PTRACE_SEIZE, tid, nullptr, nullptr) != 0) {
-        // ESRCH, or EPERM for a thread that has ended but is still listed.
-        if (errno == ESRCH || has_ended(pid_, tid)) continue;
-        return seize_failure(pid_, tid);
+        Error failure = seize_failure(pid_, tid);
+        if (failure.code == ErrorCode::kTargetGone) continue;
+        return std::unexpected(std::move(failure));
       }
       ::ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
       tasks_[tid] = {};

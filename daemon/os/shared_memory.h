@@ -14,6 +14,9 @@ class SharedMemory {
   // `size` bytes of zeros; `name` shows in /proc. Its size cannot be changed any more, by nobody. kNoSpace without
   // room.
   static Result<SharedMemory> create(const char* name, size_t size);
+  // The same of a memfd that is new and empty, made with MFD_ALLOW_SEALING, perhaps by another process. kFailed: it is
+  // none.
+  static Result<SharedMemory> of(Fd memfd, size_t size);
   SharedMemory(SharedMemory&& other) noexcept;
   SharedMemory& operator=(SharedMemory&& other) noexcept;
   ~SharedMemory();

@@ -74,7 +74,9 @@ enum pyc_ring_type {
   PYC_RING_LOCAL = 22,       // name; text, 0
   PYC_RING_THREAD_START = 23,
   PYC_RING_THREAD_END = 24,
-  PYC_RING_EVENT_TYPES = 25,
+  // No event: id is a function that was on the thread's stack before it wrote anything, the root-most first.
+  PYC_RING_STANDS = 25,
+  PYC_RING_EVENT_TYPES = 26,
   // Definitions of `id`, in the ring of definitions:
   PYC_RING_TEXT = 64,      // extra: bytes of UTF-8, at most PYC_RING_MAX_TEXT, in as many more slots as they need
   PYC_RING_FUNCTION = 65,  // extra: name; path or module, first line, 1 for a C function, 0
@@ -107,6 +109,7 @@ static inline uint32_t pyc_ring_more(uint32_t type) {
     case PYC_RING_LABELS:
     case PYC_RING_THREAD_START:
     case PYC_RING_THREAD_END:
+    case PYC_RING_STANDS:
       return 0;
     case PYC_RING_GC:
     case PYC_RING_IMPORT:
@@ -116,6 +119,17 @@ static inline uint32_t pyc_ring_more(uint32_t type) {
     default:
       return 1;
   }
+}
+
+// How much memory a ring of `slots`, a power of two, needs.
+static inline uint64_t pyc_ring_bytes(uint32_t slots) { return PYC_RING_SLOTS_AT + (uint64_t)slots * 16; }
+
+// Makes a ring of memory that is all zeros, before its writer is told of it.
+static inline void pyc_ring_make(struct pyc_ring* ring, uint32_t slots, uint32_t on_full) {
+  ring->magic = PYC_RING_MAGIC;
+  ring->version = PYC_RING_VERSION;
+  ring->slots = slots;
+  ring->on_full = on_full;
 }
 
 // The writing side: one thread.

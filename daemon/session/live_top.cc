@@ -51,7 +51,7 @@ Result<v1::View> top(const EventReader& reader, v1::ViewKind kind) {
 }  // namespace
 
 void LiveTop::add(const Sample& sample) {
-  ++samples_;
+  ++events_;
   if (remember_ && interval_.size() < kMaxSamples) interval_.push_back(sample);
   sink_.add(sample);
 }

@@ -16,10 +16,13 @@ class LiveTop final : public EventSink {
 
   Symbols& symbols() override { return sink_.symbols(); }
   void add(const Sample& sample) override;
-  void add_trace(const TraceColumns& slice, int64_t to_ns) override { sink_.add_trace(slice, to_ns); }
+  void add_trace(const TraceColumns& slice, int64_t to_ns) override {
+    events_ += slice.size();
+    sink_.add_trace(slice, to_ns);
+  }
   void add_loss(v1::LossReason reason, uint64_t count) override { sink_.add_loss(reason, count); }
 
-  uint64_t samples() const { return samples_; }  // since the start, remembered or not
+  uint64_t events() const { return events_; }  // samples and others, since the start, remembered or not
   // Whether samples are remembered; begins a new interval.
   void remember(bool on);
   // Fills the three views of `update` from the interval that ends now, and begins the next one.
@@ -27,7 +30,7 @@ class LiveTop final : public EventSink {
 
  private:
   EventSink& sink_;
-  uint64_t samples_ = 0;
+  uint64_t events_ = 0;
   bool remember_ = false;
   SampleColumns interval_;
 };

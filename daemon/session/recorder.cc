@@ -56,6 +56,8 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
                                                    const v1::AttachRequest& request, const RecordingTerms& terms,
                                                    int64_t requested_ns) {
   PYC_TRY(v1::RecordingConfig config, resolve_config(request.config()));
+  if (request.before_exec() && !config.trace().empty())
+    return fail(ErrorCode::kInvalid, "a program cannot be traced from its start yet: attach to it with --trace");
   if (terms.max_memory_bytes != 0) config.set_max_memory_bytes(terms.max_memory_bytes);
   PYC_TRY(const std::optional<gid_t> group, group_to_share_with(caller, request.share()));
   PYC_TRY(Process process, Process::open(request.pid()));
@@ -70,7 +72,10 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
   if (!target) return attach_failure(process, std::move(target).error());
 
   // The dear parts come before the session begins.
-  PYC_TRY(ChosenSource chosen, choose_source(config, samplers.take()));
+  ChosenSource chosen{};
+  if (config.trace().empty()) {
+    PYC_TRY(chosen, choose_source(config, samplers.take()));
+  }
   v1::Session session = new_session(*std::move(target), request, config);
   session.mutable_config()->set_sampler(std::string(chosen.sampler));
   PYC_TRY(std::unique_ptr<SessionWriter> writer, store.create(std::move(session), caller.session_owner));
@@ -103,14 +108,14 @@ Recorder::Recorder(Store& store, const Caller& caller, Process process, std::opt
 
 Status Recorder::start(std::unique_ptr<StackSource> source) {
   const v1::RecordingConfig& config = writer_->session().config();
-  PYC_TRY(collector_, start_sample_collector(
-                          {.process = process_,
-                           .python = python_,
-                           .config = config,
-                           .session_start_ns = start_ns_,
-                           .may_watch = [this](const Process& process) { return check_attach(caller_, process); },
-                           .on_program = [this](const auto&... program) { describe(program...); }},
-                          events_, std::move(source)));
+  CollectContext context{.process = process_,
+                         .python = python_,
+                         .config = config,
+                         .session_start_ns = start_ns_,
+                         .may_watch = [this](const Process& process) { return check_attach(caller_, process); },
+                         .on_program = [this](const auto&... program) { describe(program...); }};
+  PYC_TRY(collector_, source ? start_sample_collector(std::move(context), events_, std::move(source))
+                             : start_trace_collector(std::move(context), events_));
   // The process may have changed its identity, or ended and its pid be another's, since it was checked.
   PYC_CHECK(check_attach(caller_, *process_));
   if (!process_->alive()) return std::unexpected(gone(*process_));
@@ -145,6 +150,7 @@ SelfUse Recorder::use() {
 
 bool Recorder::keep_within_limits() {
   constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+  if (!writer_->session().config().trace().empty()) return true;  // it records all, whatever that takes
   const uint32_t stride = limit_->stride(use(), terms_.allowance ? terms_.allowance() : kNoLimit);
   collector_->set_stride(stride);
   if (stride > 1) {
@@ -165,7 +171,7 @@ Status Recorder::sync() {
 }
 
 Status Recorder::store_first_sample() {
-  if (writer_->session().first_sample_ns() >= 0 || events_.samples() == 0 || !writer_->settled()) return {};
+  if (writer_->session().first_sample_ns() >= 0 || events_.events() == 0 || !writer_->settled()) return {};
   // As soon as possible: from then on a kill leaves something to look at.
   if (!std::exchange(is_first_sample_on_its_way_, true)) return sync();
   writer_->session().set_first_sample_ns(monotonic_ns() - requested_ns_);

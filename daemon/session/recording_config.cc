@@ -26,12 +26,27 @@ Status check_duration(const google::protobuf::Duration& duration, std::string_vi
   return fail(ErrorCode::kInvalid, fmt::format("the {} is no time that can be counted: give a shorter one", what));
 }
 
+namespace {
+
+Status check_trace(const v1::RecordingConfig& config) {
+  for (const std::string& what : config.trace())
+    if (what != "call") return fail(ErrorCode::kInvalid, fmt::format("cannot trace \"{}\": choose call", what));
+  if (config.trace().empty()) return {};
+  if (config.mode() != v1::SAMPLE_MODE_UNSPECIFIED || !config.sampler().empty())
+    return fail(ErrorCode::kInvalid, "what is traced is not sampled as well: leave out the mode and the sampler");
+  if (config.subprocesses()) return fail(ErrorCode::kInvalid, "children are not traced yet: leave out -s or the trace");
+  return {};
+}
+
+}  // namespace
+
 Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
   PYC_CHECK(check_duration(asked.duration(), "duration"));
   PYC_CHECK(check_duration(asked.ring(), "ring"));
   PYC_CHECK(check_duration(asked.keep_raw(), "time that raw events are kept"));
   v1::RecordingConfig config = asked;
-  if (config.mode() == v1::SAMPLE_MODE_UNSPECIFIED) config.set_mode(v1::SAMPLE_MODE_CPU);
+  PYC_CHECK(check_trace(config));
+  if (config.mode() == v1::SAMPLE_MODE_UNSPECIFIED && config.trace().empty()) config.set_mode(v1::SAMPLE_MODE_CPU);
   if (config.rate_hz() == 0) config.set_rate_hz(kDefaultRate);
   if (config.max_cpu_percent() == 0) config.set_max_cpu_percent(kDefaultMaxCpuPercent);
   if (config.max_memory_bytes() == 0) config.set_max_memory_bytes(kDefaultMaxMemoryBytes);

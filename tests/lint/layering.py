@@ -18,7 +18,8 @@ ANALYSIS = MODEL | {"analysis/passes"}
 OS = MODEL | {"daemon/os"}
 TARGET = OS | {"daemon/target"}
 PYTHON = TARGET | {"daemon/python", "bpf/include"}
-COLLECT = PYTHON | {"daemon/native", "daemon/collect", "daemon/probe", "bpf"}
+INJECT = PYTHON | {"daemon/probe", "daemon/inject"}
+COLLECT = INJECT | {"daemon/native", "daemon/collect", "bpf"}
 # The store knows only the model; its descriptors are os/'s scope type.
 STORE = MODEL | {"daemon/os", "daemon/store"}
 SESSION = COLLECT | STORE | ANALYSIS | {"analysis/export", "daemon/session"}
@@ -33,6 +34,7 @@ RULES = {
     "daemon/python": PYTHON,
     "daemon/native": TARGET | {"daemon/native"},
     "daemon/probe": {"daemon/probe"},
+    "daemon/inject": INJECT,
     "daemon/collect": COLLECT,
     "daemon/store": STORE,
     "daemon/session": SESSION,

@@ -21,8 +21,8 @@ inline void pause_50us() {
 // A ring and both of its sides.
 struct Ring {
   explicit Ring(uint32_t slots, pyc_ring_on_full on_full = PYC_RING_DROP)
-      : memory(*SharedMemory::create("ring", ring_bytes(slots))),
-        reader(RingReader::create(memory.bytes(), slots, on_full)) {
+      : memory(*SharedMemory::create("ring", pyc_ring_bytes(slots))), reader(memory.bytes(), slots) {
+    pyc_ring_make(ring(), slots, on_full);
     pyc_ring_start(&writer, ring());
   }
   pyc_ring* ring() { return reinterpret_cast<pyc_ring*>(memory.bytes().data()); }

@@ -42,7 +42,8 @@ struct Busy {
 
 void expect_counts(const Tally& tally, uint64_t times) {
   ASSERT_EQ(tally.stacks().size(), 1u);
-  EXPECT_EQ(tally.stacks().at(0), (StackFigures{times * kMany, times * kMany, times * kMany, 9 * static_cast<int64_t>(times)}));
+  EXPECT_EQ(tally.stacks().at(0),
+            (StackFigures{times * kMany, times * kMany, times * kMany, 9 * static_cast<int64_t>(times)}));
   ASSERT_EQ(tally.allocations().size(), 1u);
   EXPECT_EQ(tally.allocations().at(0).bytes, times * kMany);
   EXPECT_EQ(tally.allocations().at(0).freed_bytes, times * kMany / 2);

@@ -1,0 +1,167 @@
+// What the probe records in a process becomes the trace of a session.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "daemon/collect/collector.h"
+#include "daemon/collect/thread_table.h"
+#include "daemon/collect/trace_drain.h"
+#include "daemon/inject/probe.h"
+#include "daemon/os/clock.h"
+#include "daemon/target/live_memory.h"
+#include "daemon/target/namespaces.h"
+#include "daemon/target/thread_files.h"
+
+namespace pycroscope {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What is handed on is so old: who was held up between looking at the clock and writing an event has written it.
+constexpr int64_t kSettledNs = 10'000'000;
+// After a drain that found much, or little.
+constexpr milliseconds kShortPause{2}, kLongPause{20};
+constexpr uint64_t kMuch = 20'000;
+constexpr int64_t kHousekeepingNs = 100'000'000;
+
+class TraceCollector final : public Collector {
+ public:
+  TraceCollector(CollectContext context, EventSink& sink)
+      : context_(std::move(context)),
+        python_(*context_.python),
+        memory_(context_.process->pid()),
+        names_(memory_, python_),
+        threads_(*context_.process, make_process(sink.symbols())) {
+    threads_.set_names(&names_);
+  }
+
+  Status start(EventSink& sink) {
+    PYC_TRY(probe_, Probe::load(context_.process, python_, PYC_PROBE_CALL, PYC_RING_DROP));
+    drain_.emplace(sink, static_cast<uint64_t>(context_.session_start_ns),
+                   RingReader(probe_->definitions(), Probe::kDefinitionSlots));
+    return {};
+  }
+
+  Status drain(EventSink& sink, milliseconds timeout) override {
+    pollfd end{context_.process->pidfd().get(), POLLIN, 0};
+    ::poll(&end, 1, static_cast<int>(std::min(timeout, pause_).count()));
+    const int64_t now = monotonic_ns();
+    const bool has_left = !probe_->records();
+    admit(sink.symbols());
+    const uint64_t events = drain_->drain(static_cast<uint64_t>(now - kSettledNs));
+    pause_ = events >= kMuch ? kShortPause : kLongPause;
+    threads_.update(now, sink.symbols());
+    count_unrecorded(sink);
+    if (now >= housekeeping_ns_ + kHousekeepingNs) {
+      housekeeping_ns_ = now;
+      look_for_ended();
+    }
+    if (has_left && context_.process->alive())
+      return fail(
+          ErrorCode::kFailed,
+          "the probe has left its process: it was not answered for a second, or another tool took its hooks out");
+    return {};
+  }
+
+  int64_t naming_cpu_ns() const override { return 0; }
+  void set_stride(uint32_t) override {}  // it records all
+  bool alive() const override { return context_.process->alive(); }
+
+  Status stop(EventSink& sink) override {
+    const Status removed = context_.process->alive() ? probe_->remove() : Status();
+    admit(sink.symbols());
+    for (const auto& [number, thread] : writers_) drain_->writer_is_gone(thread.id);
+    while (!drain_->finished()) drain_->drain(static_cast<uint64_t>(monotonic_ns()));
+    drain_->close();
+    threads_.update(monotonic_ns(), sink.symbols());
+    count_unrecorded(sink);
+    return removed || removed.error().code == ErrorCode::kTargetGone ? Status() : removed;
+  }
+
+ private:
+  struct Writer {
+    ThreadId id{};
+    pid_t tid = 0;
+    bool is_gone = false;
+  };
+
+  ProcessId make_process(Symbols& symbols) const {
+    const std::string command =
+        fmt::format("{}", fmt::join(context_.process->command().value_or(std::vector<std::string>{}), " "));
+    return symbols.intern_process({.pid = context_.process->pid(), .command = symbols.intern_string(command)});
+  }
+
+  // Our id of a thread that has another one in its own pid namespace.
+  pid_t outer_id(pid_t inner) const {
+    for (const pid_t tid : thread_ids(context_.process->pid())) {
+      const std::vector<uint64_t> ids = ids_in_namespaces(tid);
+      if (!ids.empty() && ids.back() == static_cast<uint64_t>(inner)) return tid;
+    }
+    return inner;
+  }
+
+  // Threads that have begun to write.
+  void admit(Symbols& symbols) {
+    const std::span<pyc_probe_thread> all = probe_->threads();
+    for (uint32_t number = 0; number < all.size(); ++number) {
+      if (__atomic_load_n(&all[number].state, __ATOMIC_ACQUIRE) == PYC_PROBE_RING_FREE || writers_.contains(number))
+        continue;
+      const pid_t tid = outer_id(all[number].tid);
+      const ThreadId id = threads_.intern(tid, all[number].ident, symbols);
+      writers_.emplace(number, Writer{id, tid, false});
+      drain_->add(id, RingReader(probe_->ring(number), Probe::kThreadSlots));
+    }
+  }
+
+  // A ring whose thread has ended is another thread's, one round after the last of it was read.
+  void look_for_ended() {
+    const std::vector<pid_t> tids = thread_ids(context_.process->pid());
+    if (tids.empty()) return;
+    for (auto it = writers_.begin(); it != writers_.end();) {
+      auto& [number, writer] = *it;
+      if (writer.is_gone) {
+        probe_->reuse(number);
+        it = writers_.erase(it);
+        continue;
+      }
+      if (!std::ranges::binary_search(tids, writer.tid)) {
+        drain_->writer_is_gone(writer.id);
+        writer.is_gone = true;
+      }
+      ++it;
+    }
+  }
+
+  void count_unrecorded(EventSink& sink) {
+    const uint64_t now = probe_->unrecorded();
+    if (now > unrecorded_) sink.add_loss(v1::LOSS_REASON_RING_FULL, now - unrecorded_);
+    unrecorded_ = std::max(unrecorded_, now);
+  }
+
+  const CollectContext context_;
+  const PythonRuntime python_;
+  const LiveMemory memory_;
+  ThreadNameReader names_;
+  ThreadTable threads_;
+  std::unique_ptr<Probe> probe_;
+  std::optional<TraceDrain> drain_;
+  std::map<uint32_t, Writer> writers_;  // by the number of their ring
+  milliseconds pause_ = kShortPause;
+  int64_t housekeeping_ns_ = 0;
+  uint64_t unrecorded_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Collector>> start_trace_collector(CollectContext context, EventSink& sink) {
+  auto collector = std::make_unique<TraceCollector>(std::move(context), sink);
+  PYC_CHECK(collector->start(sink));
+  return collector;
+}
+
+}  // namespace pycroscope

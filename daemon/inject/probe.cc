@@ -1,0 +1,304 @@
+#include "daemon/inject/probe.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "daemon/inject/probe_image.h"
+#include "daemon/os/clock.h"
+#include "daemon/os/remote_thread.h"
+#include "daemon/target/thread_files.h"
+
+namespace pycroscope {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kControlSize = (sizeof(pyc_probe_control) + kPage - 1) / kPage * kPage;
+const uint64_t kDefinitionsSize = pyc_ring_bytes(Probe::kDefinitionSlots),
+               kRingSize = pyc_ring_bytes(Probe::kThreadSlots);
+const uint64_t kSharedSize = kControlSize + kDefinitionsSize + PYC_PROBE_MAX_THREADS * kRingSize;
+constexpr char kName[] = "pycroscope-rings";
+// How long a function of the target may take, and how often and how long a place is looked for where it can be called.
+constexpr milliseconds kCallPatience{50}, kRetry{10};
+constexpr int kAttempts = 100, kLooks = 3;
+// How long Python may take to come to a point where it executes what is pending.
+constexpr milliseconds kStartPatience{5000}, kEndPatience{2000}, kQuickEnd{30};
+// What main threads are to execute they do not while they are blocked: then another look is for somebody who is.
+constexpr milliseconds kAgain{100};
+constexpr milliseconds kHeartbeat{100};
+constexpr uint32_t kOldestVersion = 0x030c0000;
+
+// System calls that a thread may be in which then calls something else: none of them holds a lock of the C library.
+// What goes on after a stop (restart_syscall) is a sleep, a poll, or a wait with a time limit, which those locks have
+// not.
+constexpr long kHarmless[] = {SYS_read,     SYS_poll,         SYS_ppoll,          SYS_select,          SYS_pselect6,
+                              SYS_recvfrom, SYS_recvmsg,      SYS_accept,         SYS_accept4,         SYS_epoll_wait,
+                              SYS_wait4,    SYS_waitid,       SYS_nanosleep,      SYS_clock_nanosleep, SYS_epoll_pwait,
+                              SYS_futex,    SYS_epoll_pwait2, SYS_restart_syscall};
+
+bool is_harmless(const StoppedThread::SystemCall& call, const std::vector<MapEntry>& c_library) {
+  if (std::ranges::find(kHarmless, call.number) == std::end(kHarmless)) return false;
+  if (call.number != SYS_futex) return true;
+  // A lock of the C library's own, which it holds or is about to hold, has its word there.
+  const RemoteAddress word(call.first_argument);
+  return std::ranges::none_of(c_library, [&](const MapEntry& map) { return map.begin <= word && word < map.end; });
+}
+
+// A thread that stands still, and whether it is blocked in such a call.
+struct Place {
+  RemoteThread thread;
+  bool is_blocked = false;
+};
+
+// One of the threads that are blocked; nothing when there is none.
+Result<std::optional<RemoteThread>> find_blocked(const Process& process, const std::vector<MapEntry>& c_library) {
+  for (const pid_t tid : thread_ids(process.pid())) {
+    const auto files = ThreadFiles::open(process.pid(), tid);
+    const auto state = files ? files->state() : std::nullopt;
+    if (!state || state->runs || !state->syscall) continue;
+    if (!is_harmless({.number = *state->syscall, .first_argument = state->argument}, c_library)) continue;
+    auto thread = RemoteThread::stop(process.pid(), tid);
+    if (!thread && thread.error().code == ErrorCode::kTargetGone) continue;
+    if (!thread) return std::unexpected(std::move(thread).error());
+    // It may have gone on meanwhile.
+    const auto& call = thread->state().blocked_in;
+    if (call && is_harmless(*call, c_library)) return *std::move(thread);
+  }
+  return std::nullopt;
+}
+
+Result<Place> find_place(const Process& process, const std::vector<MapEntry>& c_library) {
+  // Who has just been let go is on its way back to where it was blocked.
+  for (int look = 0; look < kLooks; ++look) {
+    if (look > 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
+    PYC_TRY(std::optional<RemoteThread> blocked, find_blocked(process, c_library));
+    if (blocked) return Place{*std::move(blocked), true};
+  }
+  PYC_TRY(RemoteThread thread, RemoteThread::stop(process.pid(), process.pid()));
+  return Place{std::move(thread), false};
+}
+
+bool forbids_debugging(const Process& process) {
+  if (const auto words = process.command())
+    for (size_t i = 0; i < words->size(); ++i)
+      if ((*words)[i] == "-Xdisable-remote-debug" ||
+          (i > 0 && (*words)[i - 1] == "-X" && (*words)[i] == "disable-remote-debug"))
+        return true;
+  if (const auto environment = process.environment())
+    for (const std::string& variable : *environment)
+      if (variable.starts_with("PYTHON_DISABLE_REMOTE_DEBUG=") && !variable.ends_with('=')) return true;
+  return false;
+}
+
+void make_ring(std::span<std::byte> memory, uint32_t slots, pyc_ring_on_full on_full) {
+  pyc_ring_make(reinterpret_cast<pyc_ring*>(memory.data()), slots, on_full);
+}
+
+std::span<const std::byte> bytes_of(const auto& value) { return std::as_bytes(std::span(&value, 1)); }
+
+}  // namespace
+
+Probe::Probe(std::shared_ptr<const Process> process, const PythonRuntime& python, pyc_ring_on_full on_full)
+    : process_(std::move(process)), memory_(process_->pid()), on_full_(on_full), version_(python.layout.version) {}
+
+Probe::~Probe() {
+  if (!shared_) return;
+  stop_heart();
+  // The target keeps it mapped; what is in it need not stay.
+  ::fallocate(shared_->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(kSharedSize));
+}
+
+Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> process, const PythonRuntime& python,
+                                           uint32_t collectors, pyc_ring_on_full on_full) {
+  if (python.layout.version < kOldestVersion)
+    return fail(ErrorCode::kFailed,
+                fmt::format("process {} runs Python {}: tracing needs 3.12 or later; sample it, without --trace",
+                            process->pid(), python.version));
+  if (forbids_debugging(*process))
+    return fail(
+        ErrorCode::kNotPermitted,
+        fmt::format(
+            "process {} was started with -X disable-remote-debug, which forbids tracing: sample it, without --trace",
+            process->pid()));
+  std::unique_ptr<Probe> probe(new Probe(std::move(process), python, on_full));
+  PYC_TRY(TargetFunctions functions, find_target_functions(*probe->process_, probe->memory_, python));
+  PYC_CHECK(probe->prepare(std::move(functions), collectors));
+  const Status started = probe->execute(probe->record_, &Probe::has_started, kStartPatience);
+  if (!started) {
+    __atomic_store_n(&probe->control().cancelled, 1, __ATOMIC_RELEASE);
+    return std::unexpected(started.error());
+  }
+  if (!probe->records())
+    return fail(ErrorCode::kFailed,
+                fmt::format("process {} cannot be traced: {}", probe->process_->pid(), probe->message()));
+  return probe;
+}
+
+// Gives the probe its memory in the target and tells it what to do; nothing of it runs yet.
+Status Probe::prepare(TargetFunctions functions, uint32_t collectors) {
+  const pid_t pid = process_->pid();
+  c_library_ = std::move(functions.c_library);
+  add_pending_call_ = functions.add_pending_call.address();
+  system_call_ = functions.system_call.address();
+  if (system_call_ == 0)
+    return fail(ErrorCode::kFailed, fmt::format("process {} has no C library that could be used", pid));
+  PYC_TRY(Place place, find_place(*process_, c_library_));
+  RemoteThread& thread = place.thread;
+  const auto system_call = [&](const char* what, long number,
+                               std::initializer_list<uint64_t> arguments) -> Result<uint64_t> {
+    PYC_TRY(const int64_t result, thread.system_call(system_call_, number, arguments));
+    if (result >= 0 || result < -4095) return static_cast<uint64_t>(result);
+    return fail(ErrorCode::kFailed,
+                fmt::format("process {} cannot {}: {}", pid, what, ::strerror(static_cast<int>(-result))));
+  };
+  const uint64_t image_size = probe_image_size();
+  constexpr uint64_t kNowhere = UINT64_MAX;
+  PYC_TRY(const uint64_t base,
+          system_call("get memory for the probe", SYS_mmap,
+                      {0, image_size + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, kNowhere, 0}));
+  const ProbeImage image = probe_image_at(base);
+  pending_ = image.pending;
+  start_thread_ = image.start_thread;
+  trap_ = image.trap;
+  PYC_CHECK(thread.write(base, image.bytes));
+  record_ = base + image_size;
+  stop_ = record_ + kPage;
+
+  PYC_CHECK(thread.write(record_, std::as_bytes(std::span(kName))));
+  PYC_TRY(const uint64_t fd, system_call("share memory", SYS_memfd_create, {record_, MFD_CLOEXEC | MFD_ALLOW_SEALING}));
+  Fd memfd(::open(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), O_RDWR | O_CLOEXEC));
+  if (!memfd) return fail(ErrorCode::kNotPermitted, fmt::format("cannot reach what process {} shares", pid));
+  PYC_TRY(shared_, SharedMemory::of(std::move(memfd), kSharedSize));
+  PYC_TRY(const uint64_t shared,
+          system_call("map shared memory", SYS_mmap, {0, kSharedSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0}));
+  PYC_CHECK(system_call("close a file", SYS_close, {fd}));
+  PYC_CHECK(system_call("make the probe executable", SYS_mprotect, {base, image.code_size, PROT_READ | PROT_EXEC}));
+
+  control().magic = PYC_PROBE_MAGIC;
+  control().thread_slots = kThreadSlots;
+  control().definition_slots = kDefinitionSlots;
+  control().definitions_at = kControlSize;
+  control().rings_at = kControlSize + kDefinitionsSize;
+  control().ring_stride = kRingSize;
+  start_heart();
+  for (uint32_t i = 0; i < PYC_PROBE_MAX_THREADS; ++i) make_ring(ring(i), kThreadSlots, on_full_);
+  // What is defined may not be dropped: it is waited for room.
+  make_ring(definitions(), kDefinitionSlots, PYC_RING_BLOCK);
+
+  pyc_probe_command command{.api = functions.api, .control = nullptr, .collectors = collectors};
+  std::memcpy(&command.control, &shared, sizeof shared);
+  PYC_CHECK(thread.write(record_, bytes_of(command)));
+  command.collectors = 0;
+  return thread.write(stop_, bytes_of(command));
+}
+
+// Makes the probe execute a command, some time soon.
+Status Probe::begin(uint64_t command) {
+  Error last;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    {
+      PYC_TRY(Place place, find_place(*process_, c_library_));
+      const Result<uint64_t> result =
+          place.is_blocked ? place.thread.call(start_thread_, trap_, {command}, kCallPatience)
+                           : place.thread.call(add_pending_call_, trap_, {pending_, command}, kCallPatience);
+      if (result && static_cast<int32_t>(*result) == 0) return {};
+      if (!result && result.error().code == ErrorCode::kTargetGone) return std::unexpected(result.error());
+      last = result ? Error{ErrorCode::kFailed, fmt::format("process {} cannot start another thread", process_->pid())}
+                    : result.error();
+    }
+    std::this_thread::sleep_for(kRetry);
+  }
+  return std::unexpected(std::move(last));
+}
+
+// The same, until it is done. A command that comes twice does no harm.
+Status Probe::execute(uint64_t command, bool (Probe::*is_done)() const, milliseconds patience) {
+  const auto until = steady_clock::now() + patience;
+  while (steady_clock::now() < until) {
+    PYC_CHECK(begin(command));
+    const auto again = std::min(steady_clock::now() + kAgain, until);
+    for (auto pause = std::chrono::microseconds(50); steady_clock::now() < again;
+         pause = std::min(pause * 2, std::chrono::microseconds(2000))) {
+      if ((this->*is_done)()) return {};
+      if (!process_->alive()) return fail(ErrorCode::kTargetGone, fmt::format("process {} has ended", process_->pid()));
+      std::this_thread::sleep_for(pause);
+    }
+  }
+  return fail(ErrorCode::kFailed,
+              fmt::format("process {} has not come to a point where it can be traced: something holds "
+                          "Python's lock for long; try again later",
+                          process_->pid()));
+}
+
+Status Probe::remove() {
+  // The next event takes the hooks out; without one, we do.
+  stop_heart();
+  const auto until = steady_clock::now() + kQuickEnd;
+  while (!has_ended() && steady_clock::now() < until && process_->alive()) std::this_thread::sleep_for(milliseconds(1));
+  if (has_ended() || !process_->alive()) return {};
+  return execute(stop_, &Probe::has_ended, kEndPatience);
+}
+
+void Probe::start_heart() {
+  const auto beat = [this] {
+    __atomic_store_n(&control().heartbeat_ns, static_cast<uint64_t>(monotonic_ns()), __ATOMIC_RELAXED);
+  };
+  beat();
+  heart_ = std::jthread([beat](const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock lock(mutex);
+    while (!stopped.wait_for(lock, stop, kHeartbeat, [&stop] { return stop.stop_requested(); })) beat();
+  });
+}
+
+void Probe::stop_heart() {
+  if (!heart_.joinable()) return;
+  heart_.request_stop();
+  heart_.join();
+  __atomic_store_n(&control().heartbeat_ns, 0, __ATOMIC_RELAXED);
+}
+
+pyc_probe_control& Probe::control() const { return *reinterpret_cast<pyc_probe_control*>(shared_->bytes().data()); }
+
+bool Probe::records() const { return __atomic_load_n(&control().state, __ATOMIC_ACQUIRE) == PYC_PROBE_RECORDS; }
+bool Probe::has_started() const { return __atomic_load_n(&control().state, __ATOMIC_ACQUIRE) != PYC_PROBE_LOADED; }
+bool Probe::has_ended() const { return has_started() && !records(); }
+
+std::string Probe::message() const {
+  const pyc_probe_control& c = control();
+  std::string text(c.message, ::strnlen(c.message, sizeof c.message));
+  std::ranges::replace_if(text, [](char ch) { return ch < ' '; }, '?');
+  return text;
+}
+
+uint64_t Probe::unrecorded() const { return __atomic_load_n(&control().unrecorded, __ATOMIC_RELAXED); }
+
+std::span<std::byte> Probe::definitions() const { return shared_->bytes().subspan(kControlSize, kDefinitionsSize); }
+
+std::span<std::byte> Probe::ring(uint32_t number) const {
+  return shared_->bytes().subspan(kControlSize + kDefinitionsSize + number * kRingSize, kRingSize);
+}
+
+void Probe::reuse(uint32_t number) {
+  std::memset(ring(number).data(), 0, sizeof(pyc_ring));
+  make_ring(ring(number), kThreadSlots, on_full_);
+  pyc_probe_thread& thread = control().threads[number];
+  __atomic_store_n(&thread.state, PYC_PROBE_RING_FREE, __ATOMIC_RELEASE);
+  __atomic_store_n(&thread.tid, 0, __ATOMIC_RELEASE);
+}
+
+}  // namespace pycroscope

@@ -1,0 +1,74 @@
+// Which ring a thread of the target writes to. Each thread finds and changes its own entry only.
+#pragma once
+
+#include "daemon/probe/freestanding.h"
+#include "daemon/probe/probe.h"
+
+struct pyc_thread {
+  void* state;                    // its PyThreadState; null: the entry is free
+  uint64_t id;                    // of that state: another thread may have its memory later
+  struct pyc_ring_writer writer;  // without a ring: there was none left
+};
+
+enum { kPycThreadEntries = 4096 };  // more than rings: an entry that was in use stays
+
+struct pyc_threads {
+  struct pyc_thread* entries;
+};
+
+static inline void pyc_start_threads(struct pyc_threads* threads) {
+  threads->entries = pyc_map(kPycThreadEntries * sizeof *threads->entries);
+}
+
+// The entry of a thread state, its own or a free one; null: all are taken.
+static inline struct pyc_thread* pyc_thread_entry(struct pyc_threads* threads, void* state) {
+  if (!threads->entries) return NULL;
+  for (uint64_t i = 0, at = pyc_hash(state) >> 20; i < kPycThreadEntries; ++i, ++at) {
+    struct pyc_thread* entry = &threads->entries[at % kPycThreadEntries];
+    void* found = __atomic_load_n(&entry->state, __ATOMIC_ACQUIRE);
+    if (found == state || !found) return entry;
+  }
+  return NULL;
+}
+
+// Null: it has no ring yet.
+static inline struct pyc_thread* pyc_find_thread(struct pyc_threads* threads, void* state, uint64_t id) {
+  struct pyc_thread* entry = pyc_thread_entry(threads, state);
+  return entry && entry->state == state && entry->id == id ? entry : NULL;
+}
+
+// The number of the calling thread's ring: the one that it has, as another thread state of its, or a free one.
+// PYC_PROBE_MAX_THREADS: none is.
+static inline uint32_t pyc_ring_of_thread(struct pyc_probe_control* control) {
+  const int32_t tid = (int32_t)pyc_system_call(kSysGettid, 0, 0, 0, 0, 0, 0);
+  for (uint32_t i = 0; i < PYC_PROBE_MAX_THREADS; ++i)
+    if (__atomic_load_n(&control->threads[i].tid, __ATOMIC_RELAXED) == tid) return i;
+  for (uint32_t i = 0; i < PYC_PROBE_MAX_THREADS; ++i) {
+    int32_t nobody = 0;
+    if (__atomic_compare_exchange_n(&control->threads[i].tid, &nobody, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+      return i;
+  }
+  return PYC_PROBE_MAX_THREADS;
+}
+
+// Gives the calling thread an entry, with a ring where one is free; null: there is no entry left.
+static inline struct pyc_thread* pyc_claim_ring(struct pyc_threads* threads, struct pyc_probe_control* control,
+                                                void* state, uint64_t id, uint64_t ident) {
+  struct pyc_thread* entry;
+  for (;;) {
+    entry = pyc_thread_entry(threads, state);
+    if (!entry || entry->state == state) break;
+    void* nobody = NULL;
+    if (__atomic_compare_exchange_n(&entry->state, &nobody, state, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) break;
+  }
+  if (!entry) return NULL;
+  entry->id = id;
+  entry->writer.ring = NULL;
+  const uint32_t number = pyc_ring_of_thread(control);
+  if (number == PYC_PROBE_MAX_THREADS) return entry;
+  control->threads[number].ident = ident;
+  pyc_ring_start(&entry->writer,
+                 (struct pyc_ring*)((char*)control + control->rings_at + number * control->ring_stride));
+  __atomic_store_n(&control->threads[number].state, PYC_PROBE_RING_CLAIMED, __ATOMIC_RELEASE);
+  return entry;
+}
