@@ -23,10 +23,11 @@ namespace {
 using std::chrono::milliseconds;
 
 // What is handed on is so old: who was held up between looking at the clock and writing an event has written it.
-constexpr int64_t kSettledNs = 10'000'000;
+// All that is younger stays in the rings, which the quickest writers fill in some milliseconds.
+constexpr int64_t kSettledNs = 1'000'000;
 // After a drain that found much, or little.
 constexpr milliseconds kShortPause{2}, kLongPause{20};
-constexpr uint64_t kMuch = 20'000;
+constexpr uint64_t kMuch = 2000;
 constexpr int64_t kHousekeepingNs = 100'000'000;
 
 class TraceCollector final : public Collector {

@@ -112,7 +112,10 @@ std::span<const std::byte> bytes_of(const auto& value) { return std::as_bytes(st
 }  // namespace
 
 Probe::Probe(std::shared_ptr<const Process> process, const PythonRuntime& python, pyc_ring_on_full on_full)
-    : process_(std::move(process)), memory_(process_->pid()), on_full_(on_full), version_(python.layout.version) {}
+    : process_(std::move(process)),
+      memory_(process_->pid()),
+      on_full_(on_full),
+      free_threaded_(python.layout.free_threaded) {}
 
 Probe::~Probe() {
   if (!shared_) return;
@@ -198,7 +201,8 @@ Status Probe::prepare(TargetFunctions functions, uint32_t collectors) {
   // What is defined may not be dropped: it is waited for room.
   make_ring(definitions(), kDefinitionSlots, PYC_RING_BLOCK);
 
-  pyc_probe_command command{.api = functions.api, .control = nullptr, .collectors = collectors};
+  pyc_probe_command command{
+      .api = functions.api, .control = nullptr, .collectors = collectors, .free_threaded = free_threaded_};
   std::memcpy(&command.control, &shared, sizeof shared);
   PYC_CHECK(thread.write(record_, bytes_of(command)));
   command.collectors = 0;

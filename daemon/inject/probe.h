@@ -70,7 +70,7 @@ class Probe {
   std::shared_ptr<const Process> process_;
   const LiveMemory memory_;
   pyc_ring_on_full on_full_;
-  uint32_t version_;
+  uint32_t free_threaded_;
   std::vector<MapEntry> c_library_;
   uint64_t add_pending_call_ = 0, system_call_ = 0;
   uint64_t pending_ = 0, start_thread_ = 0, trap_ = 0;  // of the image

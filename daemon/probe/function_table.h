@@ -21,9 +21,8 @@ struct pyc_functions {
   uint32_t texts, ids;  // numbers that are taken
   uint64_t used;        // slots, forgotten ones too
   struct pyc_function_slots* slots;
-  PyObject** codes;  // by id
-  uint64_t codes_room;
-  intptr_t extra;  // index of what code objects carry for us; negative: there is none
+  intptr_t extra;     // index of what code objects carry for us; negative: there is none
+  uint32_t unlocked;  // not 0: threads find while others change
   struct pyc_ring_writer definitions;
 };
 
@@ -35,15 +34,14 @@ static inline struct pyc_function_slots* pyc_new_function_slots(uint64_t count) 
   return slots;
 }
 
-static inline void pyc_start_functions(struct pyc_functions* f, struct pyc_probe_control* control) {
+static inline void pyc_start_functions(struct pyc_functions* f, struct pyc_probe_control* control, uint32_t unlocked) {
   enum { kSlots = 1 << 14 };
   f->lock = 0;
   f->texts = f->ids = 0;
   f->used = 0;
   f->slots = pyc_new_function_slots(kSlots);
-  f->codes = NULL;
-  f->codes_room = 0;
   f->extra = -1;
+  f->unlocked = unlocked;
   pyc_ring_start(&f->definitions, (struct pyc_ring*)((char*)control + control->definitions_at));
 }
 
@@ -67,34 +65,24 @@ static inline void pyc_put_function(struct pyc_function_slots* slots, PyObject* 
   __atomic_store_n(&slot->code, code, __ATOMIC_RELEASE);
 }
 
-// Twice as many slots, or as many without those that are forgotten. Who reads the old ones meanwhile may go on.
+// Twice as many slots, or as many without those that are forgotten. Where somebody may read the old ones meanwhile,
+// they stay.
 static inline int pyc_grow_functions(struct pyc_functions* f) {
   uint64_t live = 0;
   for (uint64_t i = 0; i <= f->slots->mask; ++i)
     live += f->slots->slot[i].code && f->slots->slot[i].code != PYC_FORGOTTEN;
-  const uint64_t count = f->slots->mask + 1;
+  struct pyc_function_slots* old = f->slots;
+  const uint64_t count = old->mask + 1;
   struct pyc_function_slots* grown = pyc_new_function_slots(live * 4 > count ? count * 2 : count);
   if (!grown) return 0;
   for (uint64_t i = 0; i < count; ++i) {
-    const struct pyc_function slot = f->slots->slot[i];
+    const struct pyc_function slot = old->slot[i];
     if (slot.code && slot.code != PYC_FORGOTTEN) pyc_put_function(grown, slot.code, slot.id);
   }
   f->used = live;
   __atomic_store_n(&f->slots, grown, __ATOMIC_RELEASE);
-  return 1;
-}
-
-static inline int pyc_note_code(struct pyc_functions* f, PyObject* code, uint32_t id) {
-  if (id >= f->codes_room) {
-    const uint64_t room = f->codes_room ? f->codes_room * 2 : 4096;
-    PyObject** grown = pyc_map(room * sizeof *grown);
-    if (!grown) return 0;
-    memcpy(grown, f->codes, f->codes_room * sizeof *grown);
-    if (f->codes) pyc_system_call(kSysMunmap, (long)f->codes, (long)(f->codes_room * sizeof *grown), 0, 0, 0, 0);
-    f->codes = grown;
-    f->codes_room = room;
-  }
-  f->codes[id] = code;
+  if (!f->unlocked)
+    pyc_system_call(kSysMunmap, (long)old, (long)(sizeof *old + count * sizeof old->slot[0]), 0, 0, 0, 0);
   return 1;
 }
 
@@ -116,9 +104,7 @@ static inline uint32_t pyc_define_text(struct pyc_functions* f, const char* byte
 static inline uint32_t pyc_add_function(struct pyc_functions* f, PyObject* code, uint32_t name, uint32_t file,
                                         uint64_t first_line) {
   if (!f->slots || (f->used * 2 > f->slots->mask && !pyc_grow_functions(f))) return 0;
-  const uint32_t id = f->ids + 1;
-  if (!pyc_note_code(f, code, id)) return 0;
-  f->ids = id;
+  const uint32_t id = ++f->ids;
   const struct pyc_ring_slot more[2] = {{file, first_line}, {0, 0}};
   pyc_ring_write(&f->definitions, PYC_RING_FUNCTION, 0, id, name, more, 2, pyc_pause_50us);
   pyc_put_function(f->slots, code, id);
@@ -126,19 +112,15 @@ static inline uint32_t pyc_add_function(struct pyc_functions* f, PyObject* code,
   return id;
 }
 
-// Its code object ends.
-static inline void pyc_forget_function(struct pyc_functions* f, uint32_t id) {
+// The code object ends.
+static inline void pyc_forget_function(struct pyc_functions* f, PyObject* code) {
   pyc_lock(&f->lock);
-  PyObject* code = id < f->codes_room ? f->codes[id] : NULL;
-  if (code) {
-    f->codes[id] = NULL;
-    for (uint64_t i = pyc_hash(code) >> 20;; ++i) {
-      struct pyc_function* slot = &f->slots->slot[i & f->slots->mask];
-      if (!slot->code) break;
-      if (slot->code != code) continue;
-      __atomic_store_n(&slot->code, PYC_FORGOTTEN, __ATOMIC_RELEASE);
-      break;
-    }
+  for (uint64_t i = pyc_hash(code) >> 20; f->slots; ++i) {
+    struct pyc_function* slot = &f->slots->slot[i & f->slots->mask];
+    if (!slot->code) break;
+    if (slot->code != code) continue;
+    __atomic_store_n(&slot->code, PYC_FORGOTTEN, __ATOMIC_RELEASE);
+    break;
   }
   pyc_unlock(&f->lock);
 }

@@ -87,8 +87,9 @@ static struct text text_of(PyObject* object) {
   return (struct text){"?", 1, NULL};
 }
 
-static void on_code_end(void* number) {
-  if (records) pyc_forget_function(&functions, (uint32_t)(uintptr_t)number);
+// What a code object carries for us is its own address.
+static void on_code_end(void* code) {
+  if (records) pyc_forget_function(&functions, code);
 }
 
 static uint32_t define_function(PyObject* code) {
@@ -109,7 +110,7 @@ static uint32_t define_function(PyObject* code) {
   }
   pyc_unlock(&functions.lock);
   // Its id ends with it. Where that cannot be told it stays.
-  if (is_new && id && (functions.extra < 0 || api.set_code_extra(code, functions.extra, (void*)(uintptr_t)id) != 0)) {
+  if (is_new && id && (functions.extra < 0 || api.set_code_extra(code, functions.extra, code) != 0)) {
     api.clear_error();
     api.retain(code);
   }
@@ -279,7 +280,7 @@ static void execute(const struct pyc_probe_command* command) {
   api = command->api;
   control = command->control;
   is_parent = pyc_new_fork_mark();
-  pyc_start_functions(&functions, control);
+  pyc_start_functions(&functions, control, command->free_threaded);
   pyc_start_threads(&threads);
   install();
 }

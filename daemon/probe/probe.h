@@ -94,6 +94,7 @@ struct pyc_probe_command {
   struct pyc_probe_api api;
   struct pyc_probe_control* control;
   uint32_t collectors;  // pyc_probe_collector; none: remove the hooks
+  uint32_t free_threaded;
 };
 
 // What the image of the probe begins with.
