@@ -13,6 +13,33 @@ StackFigures& StackFigures::operator+=(const StackFigures& other) {
   return *this;
 }
 
+AllocationFigures& AllocationFigures::operator+=(const AllocationFigures& other) {
+  allocations += other.allocations;
+  bytes += other.bytes;
+  frees += other.frees;
+  freed_bytes += other.freed_bytes;
+  temporary += other.temporary;
+  peak_bytes += other.peak_bytes;
+  return *this;
+}
+
+ObjectFigures& ObjectFigures::operator+=(const ObjectFigures& other) {
+  count += other.count;
+  bytes += other.bytes;
+  ended += other.ended;
+  ended_bytes += other.ended_bytes;
+  refcount_max = std::max(refcount_max, other.refcount_max);
+  for (const auto& [place, number] : other.lifetimes) lifetimes[place] += number;
+  return *this;
+}
+
+ExceptionFigures& ExceptionFigures::operator+=(const ExceptionFigures& other) {
+  raised += other.raised;
+  unwound += other.unwound;
+  cost_ns += other.cost_ns;
+  return *this;
+}
+
 uint16_t lifetime_place(uint64_t ns) {
   if (ns < 8) return static_cast<uint16_t>(ns);
   const auto power = static_cast<unsigned>(std::bit_width(ns)) - 1;
@@ -122,16 +149,11 @@ void Tally::merge_allocations(const Tally& later, const std::vector<uint32_t>& c
     DenseIndex::Key key = later.allocations_.key(row);
     const ProcessId of = later.contexts_[key[0]].process;
     key[0] = contexts[key[0]];
-    const AllocationFigures& more = later.allocations_.at(row);
+    AllocationFigures more = later.allocations_.at(row);
+    if (!higher[index(of)]) more.peak_bytes = 0;
     const uint32_t to = allocations_.number(key);
-    AllocationFigures& figures = allocations_.at(to);
     if (to >= row_peaks_.size()) row_peaks_.resize(to + 1, peaks_[index(of)]);
-    figures.allocations += more.allocations;
-    figures.bytes += more.bytes;
-    figures.frees += more.frees;
-    figures.freed_bytes += more.freed_bytes;
-    figures.temporary += more.temporary;
-    if (higher[index(of)]) figures.peak_bytes += more.peak_bytes;
+    allocations_.at(to) += more;
   }
 }
 
@@ -143,24 +165,11 @@ void Tally::append(const Tally& later) {
     return key;
   };
   for (uint32_t i = 0; i < later.stacks_.size(); ++i) stacks_[here(later.stacks_.key(i))] += later.stacks_.at(i);
-  for (uint32_t i = 0; i < later.objects_.size(); ++i) {
-    ObjectFigures& figures = objects_[here(later.objects_.key(i))];
-    const ObjectFigures& more = later.objects_.at(i);
-    figures.count += more.count;
-    figures.bytes += more.bytes;
-    figures.ended += more.ended;
-    figures.ended_bytes += more.ended_bytes;
-    figures.refcount_max = std::max(figures.refcount_max, more.refcount_max);
-    for (const auto& [place, count] : more.lifetimes) figures.lifetimes[place] += count;
-  }
+  for (uint32_t i = 0; i < later.objects_.size(); ++i) objects_[here(later.objects_.key(i))] += later.objects_.at(i);
   for (uint32_t i = 0; i < later.exceptions_.size(); ++i) {
     const DenseIndex::Key& key = later.exceptions_.key(i);
     const DenseIndex::Key& site = later.exception_sites_.keys()[key[1]];
-    ExceptionFigures& figures = exception(contexts[key[0]], StringId{site[0]}, StackId{site[1]}, site[2]);
-    const ExceptionFigures& more = later.exceptions_.at(i);
-    figures.raised += more.raised;
-    figures.unwound += more.unwound;
-    figures.cost_ns += more.cost_ns;
+    exception(contexts[key[0]], StringId{site[0]}, StackId{site[1]}, site[2]) += later.exceptions_.at(i);
   }
   merge_allocations(later, contexts);
   for (const MemoryPoint& point : later.memory_) {

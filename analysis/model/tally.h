@@ -31,6 +31,7 @@ struct AllocationFigures {
   int64_t peak_bytes = 0;  // more of it live than at the start, when its process had its peak
 
   int64_t live_bytes() const { return static_cast<int64_t>(bytes - freed_bytes); }
+  AllocationFigures& operator+=(const AllocationFigures& other);
   bool operator==(const AllocationFigures&) const = default;
 };
 
@@ -46,6 +47,7 @@ struct ObjectFigures {
   uint64_t refcount_max = 0;  // of those that have ended
   Lifetimes lifetimes;        // of those that have ended
 
+  ObjectFigures& operator+=(const ObjectFigures& other);
   bool operator==(const ObjectFigures&) const = default;
 };
 
@@ -53,6 +55,7 @@ struct ExceptionFigures {
   uint64_t raised = 0, unwound = 0;
   int64_t cost_ns = 0;
 
+  ExceptionFigures& operator+=(const ExceptionFigures& other);
   bool operator==(const ExceptionFigures&) const = default;
 };
 

@@ -14,15 +14,6 @@ struct AllocationRow {
   int64_t peak_bytes() const { return whole.live_bytes() - in_range.live_bytes() + in_range.peak_bytes; }
 };
 
-void add(AllocationFigures& to, const AllocationFigures& more) {
-  to.allocations += more.allocations;
-  to.bytes += more.bytes;
-  to.frees += more.frees;
-  to.freed_bytes += more.freed_bytes;
-  to.temporary += more.temporary;
-  to.peak_bytes += more.peak_bytes;
-}
-
 class AllocationRows {
  public:
   explicit AllocationRows(const PassContext& context) : places_(context) {}
@@ -34,7 +25,7 @@ class AllocationRows {
       if (!place) continue;
       const uint32_t row = index_({*place, key[2], 0});
       if (row == rows_.size()) rows_.push_back({.place = {}, .type = StringId{key[2]}, .in_range = {}, .whole = {}});
-      add(rows_[row].*part, tally.allocations().at(i));
+      rows_[row].*part += tally.allocations().at(i);
       numbers_.resize(rows_.size(), *place);
     }
   }

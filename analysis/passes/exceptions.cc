@@ -25,10 +25,7 @@ std::vector<ExceptionRow> exception_rows(const PassContext& context) {
     if (!place) continue;
     const uint32_t row = index_of({*place, site[0], site[2]});
     if (row == rows.size()) rows.push_back({places.places()[*place], StringId{site[0]}, site[2], {}});
-    const ExceptionFigures& more = tally.exceptions().at(i);
-    rows[row].figures.raised += more.raised;
-    rows[row].figures.unwound += more.unwound;
-    rows[row].figures.cost_ns += more.cost_ns;
+    rows[row].figures += tally.exceptions().at(i);
   }
   return rows;
 }

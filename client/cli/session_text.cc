@@ -63,13 +63,17 @@ std::string config_json(const v1::RecordingConfig& config) {
   object.text_or_null("mode", is_sampled ? mode_name(config.mode()) : "");
   object.raw("rate_hz", is_sampled ? fmt::format("{}", config.rate_hz()) : "null");
   object.raw("trace", json_array(config.trace(), [](const std::string& what) { return json_string(what); }));
-  object.raw("duration_ns",
-             config.has_duration() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.duration())) : "null");
-  object.raw("ring_ns", config.has_ring() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.ring())) : "null");
-  object.raw("keep_raw_ns",
-             config.has_keep_raw() ? fmt::format("{}", TimeUtil::DurationToNanoseconds(config.keep_raw())) : "null");
-  object.raw("max_bytes", config.max_bytes() ? fmt::format("{}", config.max_bytes()) : "null");
-  object.raw("max_events", config.max_events() ? fmt::format("{}", config.max_events()) : "null");
+  const auto time_or_null = [&](const char* key, bool given, const google::protobuf::Duration& time) {
+    object.raw(key, given ? fmt::format("{}", TimeUtil::DurationToNanoseconds(time)) : "null");
+  };
+  const auto limit_or_null = [&](const char* key, uint64_t limit) {
+    object.raw(key, limit ? fmt::format("{}", limit) : "null");
+  };
+  time_or_null("duration_ns", config.has_duration(), config.duration());
+  time_or_null("ring_ns", config.has_ring(), config.ring());
+  time_or_null("keep_raw_ns", config.has_keep_raw(), config.keep_raw());
+  limit_or_null("max_bytes", config.max_bytes());
+  limit_or_null("max_events", config.max_events());
   object.text_or_null("sampler", config.sampler())
       .raw("max_cpu_percent", fmt::format("{}", config.max_cpu_percent()))
       .number("max_memory_bytes", config.max_memory_bytes());

@@ -35,7 +35,8 @@ std::vector<KeyValue> entries_of(const SessionWrite& write) {
 Status drop(const SessionWrite& write, uint64_t discarded, DatabaseWriter& database) {
   ByteWriter count;
   count.varint(discarded);
-  return database.replace(write.dropped, sealed_entry(numbered_key(KeyKind::kRing, 0), count.take()), write.reclaim);
+  return database.replace(write.drop.keys, sealed_entry(numbered_key(KeyKind::kRing, 0), count.take()),
+                          write.drop.reclaim);
 }
 
 }  // namespace
@@ -58,14 +59,14 @@ SessionWritten write_session(SessionWrite write, DatabaseWriter& database, Sessi
   written.samples = database.write(entries_of(write), write.durable);
   written.sources = written.samples && !write.sources.empty() ? database.write(write.sources, false) : written.samples;
   v1::Loss loss = written.samples ? std::move(write.if_stored) : std::move(write.if_failed);
-  if (!write.dropped.empty()) {
-    const uint64_t discarded = loss.discarded() + write.dropped_events;
+  if (!write.drop.keys.empty()) {
+    const uint64_t discarded = loss.discarded() + write.drop.samples + write.drop.trace_events;
     written.dropped = drop(write, discarded, database);
     if (written.dropped) loss.set_discarded(discarded);
   }
   written.bytes = directory.bytes();
   uint64_t trace_events = written.samples ? write.trace_events_if_stored : write.trace_events_if_failed;
-  if (written.dropped) trace_events -= write.dropped_trace_events;
+  if (written.dropped) trace_events -= write.drop.trace_events;
   set_counts(write.session, loss, trace_events);
   write.session.set_bytes(written.bytes);
   written.session = directory.write_meta(write.session, false);

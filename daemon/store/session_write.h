@@ -11,6 +11,7 @@
 #include "analysis/model/result.h"
 #include "daemon/store/block_codec.h"
 #include "daemon/store/database.h"
+#include "daemon/store/raw_retention.h"
 #include "daemon/store/session_dir.h"
 #include "daemon/store/trace_log.h"
 #include "pycroscope/v1/session.pb.h"
@@ -25,11 +26,8 @@ struct SessionWrite {
   Effort effort = Effort::kQuick;
   TracePart trace = {};  // with the samples: all of it or none
   std::vector<KeyValue> sources;
-  std::vector<std::string> dropped = {};  // keys of what is not to be kept any more
-  uint64_t dropped_events = 0;            // in it
-  uint64_t dropped_trace_events = 0;      // of these
-  bool reclaim = false;                   // they are dropped for the room that they take
-  bool durable = false;                   // on the disk when it is over
+  RawRetention::Drop drop = {};  // what is not to be kept any more
+  bool durable = false;          // on the disk when it is over
   // session.pb, but for counts, losses and bytes: these depend on how it goes.
   v1::Session session;
   v1::Loss if_stored, if_failed;

@@ -195,11 +195,7 @@ class Writer : public SessionWriter {
       write.symbols = sealed_entry(numbered_key(KeyKind::kSymbols, next_delta_), *delta);
       pending.symbols.emplace(symbols_written_).advance(symbols_);
     }
-    pending.drop = raw_.choose(session_.bytes(), duration_ns_);
-    write.dropped = std::move(pending.drop.keys);
-    write.dropped_events = pending.drop.samples + pending.drop.trace_events;
-    write.dropped_trace_events = pending.drop.trace_events;
-    write.reclaim = pending.drop.reclaim;
+    pending.drop = write.drop = raw_.choose(session_.bytes(), duration_ns_);
     if (ends_block) {
       pending.block = summarize(open_);
       write.samples = std::exchange(open_, {});
