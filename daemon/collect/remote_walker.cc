@@ -90,6 +90,8 @@ pyc_error RemoteWalker::read_once(const RemoteThread& thread, const Habits& habi
   if (!is_complete(walked)) return PYC_ERROR_FRAME_READ;
   if (!is_first && !agree(walked_.frames, walked->frames)) return PYC_ERROR_BAD_FRAME;
   walked_ = *std::move(walked);
+  if (is_first) first_task_ = capture_task(reading, python_, pid_, thread.tstate);
+  if (is_last) task_ = capture_task(reading, python_, pid_, thread.tstate);
   return PYC_OK;
 }
 
@@ -141,13 +143,12 @@ pyc_error RemoteWalker::identify(const RemoteThread& thread, Habits& habits, Rem
   return identify_once(stack);
 }
 
-// A task may end, and its memory be another one's, before its name is read: a name that is now as it was before the
+// The first reading's task is the stack's, also where it was read late: the readings that followed have the same stack.
+// But a task may end, and its memory be another one's, before its name is read: a name that is now as it was before the
 // stack was read has been there all the time.
-pyc_error RemoteWalker::read_task(const RemoteThread& thread, Habits& habits, RemoteStack& stack) {
-  const auto first = capture_task(readings_.front(), python_, pid_, thread.tstate);
-  task_ = capture_task(readings_.back(), python_, pid_, thread.tstate);
+pyc_error RemoteWalker::check_task(Habits& habits, RemoteStack& stack) const {
   const auto before = std::exchange(habits.task, task_);
-  if (first != task_ || before != task_) return PYC_ERROR_BAD_FRAME;
+  if (first_task_ != task_ || before != task_) return PYC_ERROR_BAD_FRAME;
   pyc_task_record record{};
   stack.sample.task = record_is(task_, PYC_RECORD_TASK, record) ? record.identity : 0;
   return PYC_OK;
@@ -167,7 +168,7 @@ RemoteWalker::Outcome RemoteWalker::attempt(const RemoteThread& thread, Habits& 
   habits.readings = error_ == PYC_OK ? std::max(habits.readings - 1, kFewReadings) : kManyReadings;
   if (error_ == PYC_ERROR_BAD_FRAME) return Outcome::kAgain;
   if (error_ == PYC_OK) error_ = identify(thread, habits, stack);
-  if (error_ == PYC_OK) error_ = read_task(thread, habits, stack);
+  if (error_ == PYC_OK) error_ = check_task(habits, stack);
   const bool is_held = threads_.holds(rest_, thread);
   if (is_held) read_gil(thread, stack);
   habits.rest.learn(rest_);

@@ -75,7 +75,7 @@ class RemoteWalker {
   std::expected<Identified, pyc_error> identify(RemoteAddress code);
   void read_gil(const RemoteThread& thread, RemoteStack& stack) const;
   void visit_codes(const RecordVisitor& visit, const RemoteStack& stack);
-  pyc_error read_task(const RemoteThread& thread, Habits& habits, RemoteStack& stack);
+  pyc_error check_task(Habits& habits, RemoteStack& stack) const;
   void visit_task(const RecordVisitor& visit, const RemoteStack& stack);
 
   const TargetMemory& memory_;
@@ -90,7 +90,7 @@ class RemoteWalker {
   // Of the last attempt:
   pyc_error error_ = PYC_OK;
   PythonThread walked_;
-  std::vector<std::byte> task_;                                                    // PYC_RECORD_TASK, empty: none
+  std::vector<std::byte> first_task_, task_;  // PYC_RECORD_TASK, empty: none; of the first and the last reading
   std::unordered_map<uint64_t, std::expected<Identified, pyc_error>> identified_;  // by address
   // By address, in the last attempt that saw it: a code object that is now as it was before the stack was read has been
   // there all the time.
