@@ -75,8 +75,9 @@ void add_record_options(CLI::App& app, RecordOptions& options) {
                  "your own processes (default: ebpf where it works)")
       ->type_name("NAME");
   app.add_option("--trace", options.trace,
-                 "Record completely, by a probe in the process, what it does instead of sampling it: call, all calls "
-                 "and returns of Python functions")
+                 "Record completely, by a probe in the process, what it does instead of sampling it: call and c-call, "
+                 "calls and returns of Python's and of C functions; line; instruction; gc; import; exception; all of "
+                 "these")
       ->type_name("LIST")
       ->delimiter(',')
       ->allow_extra_args(false);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "analysis/model/events.h"
 #include "analysis/model/result.h"
@@ -45,6 +46,10 @@ class Collector {
   // Ends the collection, drains what is left, adds the final losses.
   virtual Status stop(EventSink& sink) = 0;
 };
+
+// What can be recorded completely.
+inline constexpr std::string_view kTraceNames[] = {"call", "c-call", "line",     "instruction",
+                                                   "gc",   "import", "exception"};
 
 // Records completely what `context.config.trace` names, by the probe (collect/trace_collector.cc). `sink` outlives it.
 Result<std::unique_ptr<Collector>> start_trace_collector(CollectContext context, EventSink& sink);

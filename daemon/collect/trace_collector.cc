@@ -1,7 +1,6 @@
 // What the probe records in a process becomes the trace of a session.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <map>
@@ -25,10 +24,20 @@ using std::chrono::milliseconds;
 // What is handed on is so old: who was held up between looking at the clock and writing an event has written it.
 // All that is younger stays in the rings, which the quickest writers fill in some milliseconds.
 constexpr int64_t kSettledNs = 1'000'000;
-// After a drain that found much, or little.
-constexpr milliseconds kShortPause{2}, kLongPause{20};
-constexpr uint64_t kMuch = 2000;
+// Rings that fill quickly end it earlier.
+constexpr milliseconds kPause{20};
 constexpr int64_t kHousekeepingNs = 100'000'000;
+
+// The names stand in the order of pyc_probe_collector's bits.
+uint32_t probe_collectors(const v1::RecordingConfig& config) {
+  uint32_t bits = 0;
+  for (size_t i = 0; i < std::size(kTraceNames); ++i)
+    if (std::ranges::find(config.trace(), kTraceNames[i]) != config.trace().end()) bits |= 1u << i;
+  return bits;
+}
+static_assert(kTraceNames[0] == "call" && PYC_PROBE_CALL == 1u << 0);
+static_assert(kTraceNames[std::size(kTraceNames) - 1] == "exception" && PYC_PROBE_EXCEPTION == 1u << 6);
+static_assert(std::size(kTraceNames) == 7);
 
 class TraceCollector final : public Collector {
  public:
@@ -42,20 +51,19 @@ class TraceCollector final : public Collector {
   }
 
   Status start(EventSink& sink) {
-    PYC_TRY(probe_, Probe::load(context_.process, python_, PYC_PROBE_CALL, PYC_RING_DROP));
-    drain_.emplace(sink, static_cast<uint64_t>(context_.session_start_ns),
-                   RingReader(probe_->definitions(), Probe::kDefinitionSlots));
+    const uint32_t collectors = probe_collectors(context_.config);
+    PYC_TRY(probe_, Probe::load(context_.process, python_, collectors, PYC_RING_DROP));
+    drain_.emplace(sink, ring_time(), RingReader(probe_->definitions(), Probe::kDefinitionSlots),
+                   (collectors & PYC_PROBE_CALL) != 0);
     return {};
   }
 
   Status drain(EventSink& sink, milliseconds timeout) override {
-    pollfd end{context_.process->pidfd().get(), POLLIN, 0};
-    ::poll(&end, 1, static_cast<int>(std::min(timeout, pause_).count()));
+    probe_->wait(std::min(timeout, kPause));
     const int64_t now = monotonic_ns();
     const bool has_left = !probe_->records();
     admit(sink.symbols());
-    const uint64_t events = drain_->drain(static_cast<uint64_t>(now - kSettledNs));
-    pause_ = events >= kMuch ? kShortPause : kLongPause;
+    drain_until(kSettledNs);
     threads_.update(now, sink.symbols());
     count_unrecorded(sink);
     if (now >= housekeeping_ns_ + kHousekeepingNs) {
@@ -74,10 +82,14 @@ class TraceCollector final : public Collector {
   bool alive() const override { return context_.process->alive(); }
 
   Status stop(EventSink& sink) override {
-    const Status removed = context_.process->alive() ? probe_->remove() : Status();
+    const auto meanwhile = [&] {
+      admit(sink.symbols());
+      drain_until(kSettledNs);
+    };
+    const Status removed = context_.process->alive() ? probe_->remove(meanwhile) : Status();
     admit(sink.symbols());
     for (const auto& [number, thread] : writers_) drain_->writer_is_gone(thread.id);
-    while (!drain_->finished()) drain_->drain(static_cast<uint64_t>(monotonic_ns()));
+    while (!drain_->finished()) drain_until(0);
     drain_->close();
     threads_.update(monotonic_ns(), sink.symbols());
     count_unrecorded(sink);
@@ -90,6 +102,19 @@ class TraceCollector final : public Collector {
     pid_t tid = 0;
     bool is_gone = false;
   };
+
+  RingTime ring_time() {
+    TickClock& clock = probe_->clock();
+    clock.look();
+    return {clock.monotonic_ns(probe_->origin()) - context_.session_start_ns, clock.ns_a_tick()};
+  }
+
+  // What is older than `settled_ns`; how many events that was.
+  uint64_t drain_until(int64_t settled_ns) {
+    drain_->set_time(ring_time());
+    const TickClock& clock = probe_->clock();
+    return drain_->drain(clock.now() - clock.ticks_of_ns(settled_ns) - probe_->origin());
+  }
 
   ProcessId make_process(Symbols& symbols) const {
     const std::string command =
@@ -152,7 +177,6 @@ class TraceCollector final : public Collector {
   std::unique_ptr<Probe> probe_;
   std::optional<TraceDrain> drain_;
   std::map<uint32_t, Writer> writers_;  // by the number of their ring
-  milliseconds pause_ = kShortPause;
   int64_t housekeeping_ns_ = 0;
   uint64_t unrecorded_ = 0;
 };

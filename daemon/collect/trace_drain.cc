@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/collect/allocation_map.h"
+#include "daemon/collect/thread_exceptions.h"
 
 namespace pycroscope {
 namespace {
@@ -34,9 +35,10 @@ bool is_of_location(uint32_t type) { return type == PYC_RING_LINE || type == PYC
 
 class TraceDrain::Impl {
  public:
-  Impl(EventSink& sink, uint64_t start, RingReader definitions)
+  Impl(EventSink& sink, RingTime time, RingReader definitions, bool with_calls)
       : sink_(sink),
-        start_(start),
+        time_(time),
+        with_calls_(with_calls),
         definitions_(std::move(definitions)),
         live_(kMaxLiveBlocks),
         objects_(kMaxLiveBlocks) {
@@ -45,6 +47,8 @@ class TraceDrain::Impl {
   }
 
   void add(ThreadId thread, RingReader ring) { threads_.push_back({.id = thread, .ring = std::move(ring)}); }
+
+  void set_time(RingTime time) { time_ = time; }
 
   void writer_is_gone(ThreadId thread) {
     for (Thread& t : threads_) t.is_gone |= t.id == thread;
@@ -56,9 +60,11 @@ class TraceDrain::Impl {
     read_definitions();
     if (std::ranges::any_of(threads_, &Thread::is_gone)) until = UINT64_MAX;
     uint64_t handed_on = 0;
-    while (const uint64_t events = slice(until)) handed_on += events;
+    while (const uint64_t events = slice(until)) {
+      handed_on += events;
+      for (Thread& t : threads_) t.ring.release();
+    }
     for (Thread& t : threads_) {
-      t.ring.release();
       if (const uint64_t lost = t.ring.take_lost()) sink_.add_loss(v1::LOSS_REASON_RING_FULL, lost);
     }
     if (unknown_ > 0) sink_.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, std::exchange(unknown_, 0));
@@ -74,12 +80,6 @@ class TraceDrain::Impl {
   }
 
  private:
-  struct Raised {
-    StackId stack{};
-    uint32_t depth = 0;
-    StringId type{};
-    int64_t time_ns = 0;
-  };
   struct Thread {
     ThreadId id{};
     RingReader ring;
@@ -88,7 +88,7 @@ class TraceDrain::Impl {
     StackId stack = {};
     LabelSetId labels = {};
     uint32_t depth = 0;
-    std::optional<Raised> raised = {};
+    ThreadExceptions exceptions = {};
     uint64_t last_allocation = 0;  // its address, while nothing was allocated since
   };
 
@@ -100,6 +100,7 @@ class TraceDrain::Impl {
     for (Thread& t : threads_) {
       if (!has_ended(t) || !t.is_there) continue;
       slice_.runs.push_back({t.id, t.stack, t.labels, 0});
+      t.exceptions.finish(exceptions_at(end_ns_));
       slice_.push_back({.time_ns = end_ns_, .type = TraceType::kThreadEnd});
     }
     if (slice_.size() > 0) sink_.add_trace(slice_, end_ns_);
@@ -168,19 +169,17 @@ class TraceDrain::Impl {
     }
     join_memory();
     if (end != UINT64_MAX)
-      end_ns_ = std::max(end_ns_, session_time(end));
+      end_ns_ = std::max(end_ns_, time_.session_ns(end));
     else if (slice_.size() > 0)
       end_ns_ = std::max(end_ns_, std::ranges::max(slice_.time_ns) + 1);
     if (slice_.size() > 0) sink_.add_trace(slice_, end_ns_);
     return slice_.size();
   }
 
-  int64_t session_time(uint64_t time) const { return static_cast<int64_t>(time) - static_cast<int64_t>(start_); }
-
   void take(Thread& t, const RingRecord& r) {
     // Nothing is older than what was handed on before, nor, of one thread, than what came before it.
     const int64_t last = slice_.runs.back().count ? slice_.time_ns.back() : end_ns_;
-    const int64_t now = std::max(session_time(r.time), last);
+    const int64_t now = std::max(time_.session_ns(r.time), last);
     if (r.type == PYC_RING_STANDS) return stand(t, r);
     t.is_there = r.type != PYC_RING_THREAD_END;
     if (is_of_function(r.type)) return move(t, r, now, functions_.find(r.id));
@@ -197,26 +196,37 @@ class TraceDrain::Impl {
     }
     const auto type = static_cast<TraceType>(r.type);
     Symbols& symbols = sink_.symbols();
+    if (!with_calls_ && t.depth == 0 && !is_exit(type)) restack(t, {});
+    if (is_exit(type)) t.exceptions.leave(t.depth, exceptions_at(now));
     slice_.push_back({.time_ns = now, .type = type, .id = index(*id)});
     if (is_entry(type)) ++t.depth;
     if (is_exit(type) && t.depth > 0) --t.depth;
+    if (type == TraceType::kUnwind) t.exceptions.unwind(now);
     t.stack = steps_(symbols, t.stack, type, index(*id), [&](const StackStep& step) {
       return symbols.intern_stack(step.parent, symbols.intern_location(step.location));
     });
   }
 
-  // It was on the stack before the thread wrote anything. Of one that has, it makes no sense.
+  // From here on the thread has another stack than its events have made.
+  void restack(Thread& t, StackId stack) {
+    if (t.stack == stack) return;
+    t.stack = stack;
+    if (slice_.runs.back().count > 0) slice_.runs.push_back({t.id, t.stack, t.labels, 0});
+    slice_.runs.back().stack = stack;
+  }
+
+  // It is on the stack without having been called in the ring.
   void stand(Thread& t, const RingRecord& r) {
-    const auto function = functions_.find(r.id);
-    TraceRun& run = slice_.runs.back();
-    if (!function || run.count > 0 || t.is_there) {
+    const auto place = locations_.find(r.id);
+    const bool is_leaf = r.extra == PYC_RING_STANDS_LEAF, is_first = r.extra == PYC_RING_STANDS_FIRST;
+    if (!place || (with_calls_ && !is_leaf && (is_first || t.is_there))) {
       ++unknown_;
       return;
     }
     Symbols& symbols = sink_.symbols();
-    const StackStep step = step_from(symbols, t.stack, TraceType::kCall, index(*function));
-    run.stack = t.stack = symbols.intern_stack(step.parent, symbols.intern_location(step.location));
-    ++t.depth;
+    const StackId under = is_first ? StackId{} : is_leaf ? symbols.stack(t.stack).parent : t.stack;
+    restack(t, symbols.intern_stack(under, *place));
+    if (with_calls_ && !is_leaf) ++t.depth;
   }
 
   void note(Thread& t, const RingRecord& r, int64_t now) {
@@ -240,18 +250,20 @@ class TraceDrain::Impl {
         remember(t, TraceType::kObjectEnd, name, 0, now, a[0]);
         return emit(TraceType::kObjectEnd, 0, {a[0], 0, 0, index(t.id), 0, kUnknownLifetime, a[1]});
       case PYC_RING_GC:
-        return emit(TraceType::kGc, r.id, {a[0], a[1], a[2]});
+        return emit(TraceType::kGc, r.id, {duration(a[0]), a[1], a[2]});
       case PYC_RING_IMPORT: {
         const uint32_t file = a[3] ? index(sink_.symbols().intern_file(text(a[3]))) + 1 : 0;
-        return emit(TraceType::kImport, name, {a[0], a[1], index(text(a[2])), file});
+        return emit(TraceType::kImport, name, {duration(a[0]), duration(a[1]), index(text(a[2])), file});
       }
       case PYC_RING_RAISE:
-        t.raised = Raised{t.stack, t.depth, StringId{name}, now};
-        return;
+        return raise(t, r, StringId{name}, now);
+      case PYC_RING_RERAISE:
+        return t.exceptions.reraise(r.extra);
       case PYC_RING_CAUGHT:
-        return caught(t, r, now);
+        return t.exceptions.caught(r.extra, locations_.find(r.id), t.depth,
+                                   with_calls_ ? 0 : static_cast<uint32_t>(a[0]), now);
       case PYC_RING_SPAN:
-        return emit(TraceType::kSpan, name, {a[0], index(text(a[1]))});
+        return emit(TraceType::kSpan, name, {duration(a[0]), index(text(a[1]))});
       case PYC_RING_COUNTER:
         return emit(TraceType::kCounter, name, {a[0]});
       case PYC_RING_HEAP:
@@ -264,6 +276,7 @@ class TraceDrain::Impl {
       case PYC_RING_THREAD_START:
         return emit(TraceType::kThreadStart, 0);
       case PYC_RING_THREAD_END:
+        t.exceptions.finish(exceptions_at(now));
         t.stack = {};
         t.depth = 0;
         return emit(TraceType::kThreadEnd, 0);
@@ -272,19 +285,24 @@ class TraceDrain::Impl {
     }
   }
 
-  void caught(Thread& t, const RingRecord& r, int64_t now) {
-    if (!t.raised) {
-      ++unknown_;
-      return;
-    }
-    const auto place = r.id ? locations_.find(r.id - 1) : std::nullopt;
-    const Raised raised = *std::exchange(t.raised, std::nullopt);
-    slice_.push_back({.time_ns = now,
-                      .type = TraceType::kException,
-                      .id = index(raised.type),
-                      .arguments = {index(raised.stack), place ? index(*place) + 1 : 0,
-                                    raised.depth > t.depth ? raised.depth - t.depth : 0,
-                                    static_cast<uint64_t>(now - raised.time_ns)}});
+  uint64_t duration(uint64_t ticks) const { return static_cast<uint64_t>(time_.duration_ns(ticks)); }
+
+  ThreadExceptions::Emit exceptions_at(int64_t now) {
+    return [this, now](const ThreadExceptions::Exception& e) {
+      slice_.push_back({.time_ns = now,
+                        .type = TraceType::kException,
+                        .id = index(e.type),
+                        .arguments = {index(e.stack), e.place ? index(*e.place) + 1 : 0, e.frames_unwound,
+                                      static_cast<uint64_t>(e.reached_ns - e.raised_ns)}});
+    };
+  }
+
+  void raise(Thread& t, const RingRecord& r, StringId type, int64_t now) {
+    const auto place = locations_.find(r.arguments[0]);
+    StackId stack = t.stack;
+    if (place) stack = sink_.symbols().intern_stack(sink_.symbols().stack(t.stack).parent, *place);
+    t.exceptions.raise({.key = r.extra, .type = type, .stack = stack, .raised_ns = now, .reached_ns = now},
+                       exceptions_at(now));
   }
 
   // An event of a slice that is to be joined with another, in the order of time.
@@ -333,7 +351,8 @@ class TraceDrain::Impl {
   }
 
   EventSink& sink_;
-  uint64_t start_;
+  RingTime time_;
+  const bool with_calls_;
   RingReader definitions_;
   AllocationMap live_, objects_;
   std::list<Thread> threads_;
@@ -348,12 +367,13 @@ class TraceDrain::Impl {
   uint64_t unknown_ = 0;             // events of what was never defined
 };
 
-TraceDrain::TraceDrain(EventSink& sink, uint64_t start, RingReader definitions)
-    : impl_(std::make_unique<Impl>(sink, start, std::move(definitions))) {}
+TraceDrain::TraceDrain(EventSink& sink, RingTime time, RingReader definitions, bool with_calls)
+    : impl_(std::make_unique<Impl>(sink, time, std::move(definitions), with_calls)) {}
 TraceDrain::~TraceDrain() = default;
 void TraceDrain::add(ThreadId thread, RingReader ring) { impl_->add(thread, std::move(ring)); }
 void TraceDrain::writer_is_gone(ThreadId thread) { impl_->writer_is_gone(thread); }
 uint64_t TraceDrain::drain(uint64_t until) { return impl_->drain(until); }
+void TraceDrain::set_time(RingTime time) { impl_->set_time(time); }
 bool TraceDrain::finished() const { return impl_->finished(); }
 void TraceDrain::close() { impl_->close(); }
 

@@ -12,6 +12,15 @@
 
 namespace pycroscope {
 
+// What the times of rings are in the session's.
+struct RingTime {
+  int64_t zero_ns = 0;  // where in the session the rings' 0 is
+  double ns_a_tick = 1;
+
+  int64_t duration_ns(uint64_t ticks) const { return static_cast<int64_t>(static_cast<double>(ticks) * ns_a_tick); }
+  int64_t session_ns(uint64_t time) const { return zero_ns + duration_ns(time); }
+};
+
 class TraceDrain {
  public:
   // Blocks that are remembered at once, about 100 bytes each.
@@ -19,15 +28,19 @@ class TraceDrain {
   // Texts, functions and locations that a process may define; a writer that defines more is broken.
   static constexpr uint32_t kMaxDefinitions = 1u << 22;
 
-  // Time 0 of the session is at `start` of the rings' time, both in ns. `sink` outlives it. `definitions` is the
-  // process's ring of them. One owner thread.
-  TraceDrain(EventSink& sink, uint64_t start, RingReader definitions);
+  // `sink` outlives it. `definitions` is the process's ring of them. Without `with_calls` the rings say nothing of who
+  // has called whom: a line stands alone on its thread's stack then, and what has a place of its own tells the whole of
+  // it. One owner thread.
+  TraceDrain(EventSink& sink, RingTime time, RingReader definitions, bool with_calls = true);
   ~TraceDrain();
 
   // A thread's ring, from its first event on. Its memory must be there until all of it was handed on.
   void add(ThreadId thread, RingReader ring);
   // The thread's writer was killed: the next drain() hands on what is left, and touches the ring no more afterwards.
   void writer_is_gone(ThreadId thread);
+
+  // It becomes known better.
+  void set_time(RingTime time);
 
   // Hands on what happened before `until`, which must be some while ago: who was held up between looking at the clock
   // and publishing an event has published it by then. Returns how many events were handed on.

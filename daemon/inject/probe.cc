@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,7 +16,6 @@
 #include <utility>
 
 #include "daemon/inject/probe_image.h"
-#include "daemon/os/clock.h"
 #include "daemon/os/remote_thread.h"
 #include "daemon/target/thread_files.h"
 
@@ -39,6 +39,8 @@ constexpr milliseconds kStartPatience{5000}, kEndPatience{2000}, kQuickEnd{30};
 // What main threads are to execute they do not while they are blocked: then another look is for somebody who is.
 constexpr milliseconds kAgain{100};
 constexpr milliseconds kHeartbeat{100};
+// Without a heartbeat for so long the daemon is gone.
+constexpr int64_t kPatienceNs = 1'000'000'000;
 constexpr uint32_t kOldestVersion = 0x030c0000;
 
 // System calls that a thread may be in which then calls something else: none of them holds a lock of the C library.
@@ -107,6 +109,13 @@ void make_ring(std::span<std::byte> memory, uint32_t slots, pyc_ring_on_full on_
   pyc_ring_make(reinterpret_cast<pyc_ring*>(memory.data()), slots, on_full);
 }
 
+pyc_probe_layout probe_layout(const pyc_layout& layout) {
+  return {.header = static_cast<uint32_t>(layout.object_type + sizeof(uint64_t)),
+          .object_type = layout.object_type,
+          .long_tag = layout.long_tag,
+          .long_digits = layout.long_digits};
+}
+
 std::span<const std::byte> bytes_of(const auto& value) { return std::as_bytes(std::span(&value, 1)); }
 
 }  // namespace
@@ -115,6 +124,7 @@ Probe::Probe(std::shared_ptr<const Process> process, const PythonRuntime& python
     : process_(std::move(process)),
       memory_(process_->pid()),
       on_full_(on_full),
+      layout_(probe_layout(python.layout)),
       free_threaded_(python.layout.free_threaded) {}
 
 Probe::~Probe() {
@@ -139,7 +149,7 @@ Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> proces
   std::unique_ptr<Probe> probe(new Probe(std::move(process), python, on_full));
   PYC_TRY(TargetFunctions functions, find_target_functions(*probe->process_, probe->memory_, python));
   PYC_CHECK(probe->prepare(std::move(functions), collectors));
-  const Status started = probe->execute(probe->record_, &Probe::has_started, kStartPatience);
+  const Status started = probe->execute(probe->record_, &Probe::has_started, kStartPatience, [] {});
   if (!started) {
     __atomic_store_n(&probe->control().cancelled, 1, __ATOMIC_RELEASE);
     return std::unexpected(started.error());
@@ -196,13 +206,19 @@ Status Probe::prepare(TargetFunctions functions, uint32_t collectors) {
   control().definitions_at = kControlSize;
   control().rings_at = kControlSize + kDefinitionsSize;
   control().ring_stride = kRingSize;
+  control().clock = clock_.counts_tsc() ? PYC_PROBE_CLOCK_TSC : PYC_PROBE_CLOCK_MONOTONIC;
+  control().origin = clock_.now();
+  control().patience = clock_.ticks_of_ns(kPatienceNs);
   start_heart();
   for (uint32_t i = 0; i < PYC_PROBE_MAX_THREADS; ++i) make_ring(ring(i), kThreadSlots, on_full_);
   // What is defined may not be dropped: it is waited for room.
   make_ring(definitions(), kDefinitionSlots, PYC_RING_BLOCK);
 
-  pyc_probe_command command{
-      .api = functions.api, .control = nullptr, .collectors = collectors, .free_threaded = free_threaded_};
+  pyc_probe_command command{.api = functions.api,
+                            .layout = layout_,
+                            .control = nullptr,
+                            .collectors = collectors,
+                            .free_threaded = free_threaded_};
   std::memcpy(&command.control, &shared, sizeof shared);
   PYC_CHECK(thread.write(record_, bytes_of(command)));
   command.collectors = 0;
@@ -229,7 +245,8 @@ Status Probe::begin(uint64_t command) {
 }
 
 // The same, until it is done. A command that comes twice does no harm.
-Status Probe::execute(uint64_t command, bool (Probe::*is_done)() const, milliseconds patience) {
+Status Probe::execute(uint64_t command, bool (Probe::*is_done)() const, milliseconds patience,
+                      const std::function<void()>& meanwhile) {
   const auto until = steady_clock::now() + patience;
   while (steady_clock::now() < until) {
     PYC_CHECK(begin(command));
@@ -237,6 +254,7 @@ Status Probe::execute(uint64_t command, bool (Probe::*is_done)() const, millisec
     for (auto pause = std::chrono::microseconds(50); steady_clock::now() < again;
          pause = std::min(pause * 2, std::chrono::microseconds(2000))) {
       if ((this->*is_done)()) return {};
+      meanwhile();
       if (!process_->alive()) return fail(ErrorCode::kTargetGone, fmt::format("process {} has ended", process_->pid()));
       std::this_thread::sleep_for(pause);
     }
@@ -247,19 +265,20 @@ Status Probe::execute(uint64_t command, bool (Probe::*is_done)() const, millisec
                           process_->pid()));
 }
 
-Status Probe::remove() {
+Status Probe::remove(const std::function<void()>& meanwhile) {
   // The next event takes the hooks out; without one, we do.
   stop_heart();
   const auto until = steady_clock::now() + kQuickEnd;
-  while (!has_ended() && steady_clock::now() < until && process_->alive()) std::this_thread::sleep_for(milliseconds(1));
+  while (!has_ended() && steady_clock::now() < until && process_->alive()) {
+    meanwhile();
+    std::this_thread::sleep_for(milliseconds(1));
+  }
   if (has_ended() || !process_->alive()) return {};
-  return execute(stop_, &Probe::has_ended, kEndPatience);
+  return execute(stop_, &Probe::has_ended, kEndPatience, meanwhile);
 }
 
 void Probe::start_heart() {
-  const auto beat = [this] {
-    __atomic_store_n(&control().heartbeat_ns, static_cast<uint64_t>(monotonic_ns()), __ATOMIC_RELAXED);
-  };
+  const auto beat = [this] { __atomic_store_n(&control().heartbeat, clock_.now(), __ATOMIC_RELAXED); };
   beat();
   heart_ = std::jthread([beat](const std::stop_token& stop) {
     std::mutex mutex;
@@ -273,7 +292,7 @@ void Probe::stop_heart() {
   if (!heart_.joinable()) return;
   heart_.request_stop();
   heart_.join();
-  __atomic_store_n(&control().heartbeat_ns, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&control().heartbeat, 0, __ATOMIC_RELAXED);
 }
 
 pyc_probe_control& Probe::control() const { return *reinterpret_cast<pyc_probe_control*>(shared_->bytes().data()); }
@@ -281,6 +300,14 @@ pyc_probe_control& Probe::control() const { return *reinterpret_cast<pyc_probe_c
 bool Probe::records() const { return __atomic_load_n(&control().state, __ATOMIC_ACQUIRE) == PYC_PROBE_RECORDS; }
 bool Probe::has_started() const { return __atomic_load_n(&control().state, __ATOMIC_ACQUIRE) != PYC_PROBE_LOADED; }
 bool Probe::has_ended() const { return has_started() && !records(); }
+
+void Probe::wait(milliseconds timeout) {
+  uint32_t* const word = &control().wakes;
+  const timespec limit{timeout.count() / 1000, timeout.count() % 1000 * 1'000'000};
+  const uint32_t seen = wakes_seen_;
+  ::syscall(SYS_futex, word, FUTEX_WAIT, seen, &limit, nullptr, 0);
+  wakes_seen_ = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
 
 std::string Probe::message() const {
   const pyc_probe_control& c = control();

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 #include "analysis/model/result.h"
 #include "daemon/inject/target_functions.h"
 #include "daemon/os/shared_memory.h"
+#include "daemon/os/tick_clock.h"
 #include "daemon/probe/probe.h"
 #include "daemon/python/interpreter.h"
 #include "daemon/target/live_memory.h"
@@ -41,7 +43,15 @@ class Probe {
   Probe& operator=(const Probe&) = delete;
 
   // Takes its hooks out. kFailed when it could not be reached: it does so by itself then, at the next event.
-  Status remove();
+  // `meanwhile` is called again and again: to read the rings, for whose room a thread may wait.
+  Status remove(const std::function<void()>& meanwhile);
+
+  // Of the times in the rings, which are since origin() of it.
+  TickClock& clock() { return clock_; }
+  uint64_t origin() const { return control().origin; }
+
+  // Until a ring begins to fill, at most so long.
+  void wait(std::chrono::milliseconds timeout);
 
   // Whether its hooks are in, and if not, why; nothing of it can be believed.
   bool records() const;
@@ -61,7 +71,8 @@ class Probe {
   pyc_probe_control& control() const;
   Status prepare(TargetFunctions functions, uint32_t collectors);
   Status begin(uint64_t command);
-  Status execute(uint64_t command, bool (Probe::*is_done)() const, std::chrono::milliseconds patience);
+  Status execute(uint64_t command, bool (Probe::*is_done)() const, std::chrono::milliseconds patience,
+                 const std::function<void()>& meanwhile);
   void start_heart();
   void stop_heart();
   bool has_started() const;
@@ -70,12 +81,15 @@ class Probe {
   std::shared_ptr<const Process> process_;
   const LiveMemory memory_;
   pyc_ring_on_full on_full_;
+  pyc_probe_layout layout_{};
   uint32_t free_threaded_;
+  TickClock clock_;
   std::vector<MapEntry> c_library_;
   uint64_t add_pending_call_ = 0, system_call_ = 0;
   uint64_t pending_ = 0, start_thread_ = 0, trap_ = 0;  // of the image
   uint64_t record_ = 0, stop_ = 0;                      // commands in the target
   std::optional<SharedMemory> shared_;
+  uint32_t wakes_seen_ = 0;
   std::jthread heart_;  // tells the probe that we are there
 };
 

@@ -54,9 +54,9 @@ RemoteAddress find_system_call(const TargetMemory& memory, const std::vector<Map
   return {};
 }
 
-template <class Function>
-void set(Function*& function, RemoteAddress address) {
-  function = reinterpret_cast<Function*>(address.address());
+template <class Pointer>
+void set(Pointer& pointer, RemoteAddress address) {
+  pointer = reinterpret_cast<Pointer>(address.address());
 }
 
 }  // namespace
@@ -85,6 +85,8 @@ Result<TargetFunctions> find_target_functions(const Process& process, const Targ
   };
   pyc_probe_api& api = found.api;
   need(api.none, python_exports, {"_Py_NoneStruct"});
+  need(api.c_function_type, python_exports, {"PyCFunction_Type"});
+  need(api.method_descriptor_type, python_exports, {"PyMethodDescr_Type"});
   need(api.gil_ensure, python_exports, {"PyGILState_Ensure"});
   need(api.gil_release, python_exports, {"PyGILState_Release"});
   need(api.thread_state, python_exports, {"PyThreadState_Get"});
@@ -92,9 +94,14 @@ Result<TargetFunctions> find_target_functions(const Process& process, const Targ
   need(api.frame, python_exports, {"PyThreadState_GetFrame"});
   need(api.frame_back, python_exports, {"PyFrame_GetBack"});
   need(api.frame_code, python_exports, {"PyFrame_GetCode"});
+  need(api.frame_line, python_exports, {"PyFrame_GetLineNumber"});
+  need(api.line_of, python_exports, {"PyCode_Addr2Line"});
+  need(api.traceback, python_exports, {"PyException_GetTraceback"});
   need(api.sys_object, python_exports, {"PySys_GetObject"});
   need(api.attribute, python_exports, {"PyObject_GetAttrString"});
   need(api.call, python_exports, {"PyObject_CallFunctionObjArgs"});
+  need(api.import, python_exports, {"PyImport_ImportModule"});
+  need(api.item, python_exports, {"PyObject_GetItem"});
   need(api.new_long, python_exports, {"PyLong_FromLong"});
   need(api.long_value, python_exports, {"PyLong_AsLong"});
   need(api.new_text, python_exports, {"PyUnicode_FromString"});
@@ -102,10 +109,15 @@ Result<TargetFunctions> find_target_functions(const Process& process, const Targ
   need(api.encoded, python_exports, {"PyUnicode_AsEncodedString"});
   need(api.bytes, python_exports, {"PyBytes_AsString"});
   need(api.bytes_size, python_exports, {"PyBytes_Size"});
-  need(api.new_function, python_exports, {"PyCFunction_NewEx"});
+  need(api.new_type, python_exports, {"PyType_FromSpec"});
+  need(api.new_object, python_exports, {"_PyObject_New"});
+  need(api.call_vector, python_exports, {"PyVectorcall_Call"});
+  need(api.fetch_error, python_exports, {"PyErr_Fetch"});
+  need(api.restore_error, python_exports, {"PyErr_Restore"});
   need(api.retain, python_exports, {"Py_IncRef"});
   need(api.release, python_exports, {"Py_DecRef"});
   need(api.clear_error, python_exports, {"PyErr_Clear"});
+  set(api.c_method_type, python_exports.find({"PyCMethod_Type"}));
   set(api.request_code_extra,
       python_exports.find({"PyUnstable_Eval_RequestCodeExtraIndex", "_PyEval_RequestCodeExtraIndex"}));
   set(api.set_code_extra, python_exports.find({"PyUnstable_Code_SetExtra", "_PyCode_SetExtra"}));

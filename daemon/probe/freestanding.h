@@ -16,25 +16,18 @@ static inline long pyc_system_call(long number, long a, long b, long c, long d, 
   return result;
 }
 
-enum { kSysMmap = 9, kSysMunmap = 11, kSysSigprocmask = 14, kSysMadvise = 28, kSysNanosleep = 35, kSysGettid = 186 };
+enum {
+  kSysMmap = 9,
+  kSysMunmap = 11,
+  kSysSigprocmask = 14,
+  kSysMadvise = 28,
+  kSysNanosleep = 35,
+  kSysGettid = 186,
+  kSysFutex = 202
+};
 
-// The compiler calls these by itself.
-void* memset(void* to, int value, size_t size) {
-  char* bytes = to;
-  for (size_t i = 0; i < size; ++i) {
-    bytes[i] = (char)value;
-    __asm__ volatile("" ::: "memory");  // not to be made a call of memset
-  }
-  return to;
-}
-void* memcpy(void* restrict to, const void* restrict from, size_t size) {
-  char* bytes = to;
-  for (size_t i = 0; i < size; ++i) {
-    bytes[i] = ((const char*)from)[i];
-    __asm__ volatile("" ::: "memory");
-  }
-  return to;
-}
+void* memset(void* to, int value, size_t size);
+void* memcpy(void* restrict to, const void* restrict from, size_t size);
 
 static inline void pyc_copy_text(char* to, const char* from, size_t room) {
   size_t i = 0;
@@ -69,6 +62,13 @@ static inline uint32_t* pyc_new_fork_mark(void) {
 static inline void pyc_pause_50us(void) {
   const int64_t pause[2] = {0, 50000};
   pyc_system_call(kSysNanosleep, (long)pause, 0, 0, 0, 0, 0);
+}
+
+// Another process waits at the word, which both share.
+static inline void pyc_wake(uint32_t* word) {
+  enum { kFutexWake = 1 };
+  __atomic_fetch_add(word, 1, __ATOMIC_RELEASE);
+  pyc_system_call(kSysFutex, (long)word, kFutexWake, 1, 0, 0, 0);
 }
 
 // All of the calling thread, which is ours.

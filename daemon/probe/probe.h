@@ -20,8 +20,22 @@ enum pyc_probe_state {
   PYC_PROBE_FAILED = 3,   // `message` says why; it has no hooks
 };
 
-// Collectors, as bits.
-enum pyc_probe_collector { PYC_PROBE_CALL = 1u << 0 };
+// What is recorded, as bits.
+enum pyc_probe_collector {
+  PYC_PROBE_CALL = 1u << 0,
+  PYC_PROBE_C_CALL = 1u << 1,
+  PYC_PROBE_LINE = 1u << 2,
+  PYC_PROBE_INSTRUCTION = 1u << 3,
+  PYC_PROBE_GC = 1u << 4,
+  PYC_PROBE_IMPORT = 1u << 5,
+  PYC_PROBE_EXCEPTION = 1u << 6,
+};
+
+// What the times of rings and the heartbeat count.
+enum pyc_probe_clock {
+  PYC_PROBE_CLOCK_MONOTONIC = 0,  // ns of CLOCK_MONOTONIC
+  PYC_PROBE_CLOCK_TSC = 1,        // ticks of the time stamp counter, where it is the same on all CPUs and never stops
+};
 
 // Of a thread's ring.
 enum pyc_probe_ring_state {
@@ -43,13 +57,15 @@ struct pyc_probe_control {
   uint32_t thread_slots, definition_slots;  // of the rings
   uint64_t definitions_at;                  // where the ring of definitions is, from the start of the memory
   uint64_t rings_at, ring_stride;           // and the first of PYC_PROBE_MAX_THREADS others, and each next one
+  uint64_t origin;                          // times in the rings are since then
+  uint64_t patience;                        // how long the heartbeat may stand still until the probe removes its hooks
+  uint32_t clock;                           // pyc_probe_clock: of origin, patience and heartbeat
   // The daemon's, all the time.
-  uint64_t heartbeat_ns;  // CLOCK_MONOTONIC; without it for a second the probe removes its hooks
-  uint32_t cancelled;     // what has not begun yet is not to begin
-  uint32_t padding_0;
+  uint32_t cancelled;  // what has not begun yet is not to begin
+  uint64_t heartbeat;
   // The probe's.
   uint32_t state;
-  uint32_t padding_1;
+  uint32_t wakes;       // a futex, which the daemon waits at
   uint64_t unrecorded;  // events of threads for which there was no ring
   char message[PYC_PROBE_MESSAGE];
   struct pyc_probe_thread threads[PYC_PROBE_MAX_THREADS];
@@ -60,6 +76,9 @@ typedef struct PyObject PyObject;
 // Functions and objects of the target, as CPython and the C library export them; null where it has none.
 struct pyc_probe_api {
   PyObject* none;
+  void* c_function_type;         // PyCFunction_Type
+  void* c_method_type;           // PyCMethod_Type, a kind of the former
+  void* method_descriptor_type;  // PyMethodDescr_Type
   int (*gil_ensure)(void);
   void (*gil_release)(int);
   void* (*thread_state)(void);         // PyThreadState_Get
@@ -67,9 +86,14 @@ struct pyc_probe_api {
   PyObject* (*frame)(void*);           // PyThreadState_GetFrame
   PyObject* (*frame_back)(PyObject*);
   PyObject* (*frame_code)(PyObject*);
+  int (*frame_line)(PyObject*);          // PyFrame_GetLineNumber
+  int (*line_of)(PyObject*, int);        // PyCode_Addr2Line
+  PyObject* (*traceback)(PyObject*);     // PyException_GetTraceback
   PyObject* (*sys_object)(const char*);  // borrowed
+  PyObject* (*import)(const char*);      // PyImport_ImportModule
   PyObject* (*attribute)(PyObject*, const char*);
   PyObject* (*call)(PyObject*, ...);  // PyObject_CallFunctionObjArgs
+  PyObject* (*item)(PyObject*, PyObject*);
   PyObject* (*new_long)(long);
   long (*long_value)(PyObject*);
   PyObject* (*new_text)(const char*);
@@ -77,7 +101,11 @@ struct pyc_probe_api {
   PyObject* (*encoded)(PyObject*, const char*, const char*);  // PyUnicode_AsEncodedString
   char* (*bytes)(PyObject*);
   intptr_t (*bytes_size)(PyObject*);
-  PyObject* (*new_function)(void* definition, PyObject* self, PyObject* module);  // PyCFunction_NewEx
+  PyObject* (*new_type)(void*);                               // PyType_FromSpec
+  PyObject* (*new_object)(PyObject*);                         // _PyObject_New
+  PyObject* (*call_vector)(PyObject*, PyObject*, PyObject*);  // PyVectorcall_Call
+  void (*fetch_error)(PyObject**, PyObject**, PyObject**);    // PyErr_Fetch
+  void (*restore_error)(PyObject*, PyObject*, PyObject*);     // PyErr_Restore
   void (*retain)(PyObject*);
   void (*release)(PyObject*);
   void (*clear_error)(void);
@@ -89,9 +117,17 @@ struct pyc_probe_api {
   int (*pthread_detach)(uintptr_t);
 };
 
+// Where the target's objects have what the probe reads of them, in bytes.
+struct pyc_probe_layout {
+  uint32_t header;  // sizeof(PyObject)
+  uint32_t object_type;
+  uint32_t long_tag, long_digits;  // of ints in the form of 3.12 and later
+};
+
 // An argument of the probe's entries.
 struct pyc_probe_command {
   struct pyc_probe_api api;
+  struct pyc_probe_layout layout;
   struct pyc_probe_control* control;
   uint32_t collectors;  // pyc_probe_collector; none: remove the hooks
   uint32_t free_threaded;

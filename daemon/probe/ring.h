@@ -22,9 +22,9 @@
 //   more   := argument:u64 argument:u64
 //   time   := of CLOCK_MONOTONIC in ns, or of the time stamp counter, as the daemon has told the writer
 //
-// Ids of texts, functions and locations are the writer's own, one numbering for each process, and must have been
-// defined, by records in a ring of their own, before a record that uses them is published. All writers of a process
-// define in that one ring, under a lock.
+// Ids of texts, functions and locations are the writer's own, one numbering for each process from 1 on (0: unknown),
+// and must have been defined, by records in a ring of their own, before a record that uses them is published. All
+// writers of a process define in that one ring, under a lock.
 //
 // With on_full = block a writer without room waits, looking again each 50 us, until there is room or the daemon is
 // gone: when neither tail nor closed changes for 2 s, it goes on as with drop.
@@ -42,6 +42,8 @@ extern "C" {
 #define PYC_RING_VERSION 1u
 #define PYC_RING_SLOTS_AT 4096u
 #define PYC_RING_MAX_TEXT 4096u
+// So many slots ahead a writer asks for the memory, which is in the reader's cache.
+#define PYC_RING_AHEAD 32u
 
 enum pyc_ring_on_full { PYC_RING_DROP = 0, PYC_RING_BLOCK = 1 };
 
@@ -63,25 +65,34 @@ enum pyc_ring_type {
   PYC_RING_FREE = 11,        // 0; address, 0
   PYC_RING_OBJECT = 12,      // type; address, bytes
   PYC_RING_OBJECT_END = 13,  // 0; address, most references seen
-  PYC_RING_GC = 14,          // generation; duration ns, collected, uncollectable, 0
-  PYC_RING_IMPORT = 15,      // module; duration ns, own ns, parent, path or 0
-  PYC_RING_RAISE = 16,       // type
-  PYC_RING_CAUGHT = 17,      // location + 1, 0: left the thread. Of the exception that was raised last
-  PYC_RING_SPAN = 18,        // name; duration ns, category
-  PYC_RING_COUNTER = 19,     // name; value, 0
-  PYC_RING_HEAP = 20,        // type; objects, bytes, largest length, referrer
-  PYC_RING_LABELS = 21,      // a label set, 0: none
-  PYC_RING_LOCAL = 22,       // name; text, 0
+  PYC_RING_GC = 14,          // generation; duration (time), collected, uncollectable, 0
+  PYC_RING_IMPORT = 15,      // module; duration, own duration (time), parent, path or 0
+  // An exception, `extra` telling it apart from others that are alive.
+  PYC_RING_RAISE = 16,    // type; location, 0
+  PYC_RING_CAUGHT = 17,   // location; functions that it has left since it was raised, or raised again, 0
+  PYC_RING_SPAN = 18,     // name; duration ns, category
+  PYC_RING_COUNTER = 19,  // name; value, 0
+  PYC_RING_HEAP = 20,     // type; objects, bytes, largest length, referrer
+  PYC_RING_LABELS = 21,   // a label set, 0: none
+  PYC_RING_LOCAL = 22,    // name; text, 0
   PYC_RING_THREAD_START = 23,
   PYC_RING_THREAD_END = 24,
-  // No event: id is a function that was on the thread's stack before it wrote anything, the root-most first.
+  // No event: id is a location that is on the thread's stack without having been called in the ring; extra: see below.
   PYC_RING_STANDS = 25,
-  PYC_RING_EVENT_TYPES = 26,
+  PYC_RING_RERAISE = 26,  // 0: the handler that took an exception, told by `extra`, lets it go on
+  PYC_RING_EVENT_TYPES = 27,
   // Definitions of `id`, in the ring of definitions:
   PYC_RING_TEXT = 64,      // extra: bytes of UTF-8, at most PYC_RING_MAX_TEXT, in as many more slots as they need
   PYC_RING_FUNCTION = 65,  // extra: name; path or module, first line, 1 for a C function, 0
   PYC_RING_LOCATION = 66,  // extra: function; line, offset or -1
   PYC_RING_LABEL = 67,     // extra: 0; key, value: a label set of one
+};
+
+// What a location that stands on the stack is.
+enum pyc_ring_stands {
+  PYC_RING_STANDS_NEXT = 0,   // called by the one before
+  PYC_RING_STANDS_FIRST = 1,  // the root-most one; what was told of the stack before is to be forgotten
+  PYC_RING_STANDS_LEAF = 2,   // where the function is that was called last
 };
 
 struct pyc_ring {
@@ -104,12 +115,11 @@ struct pyc_ring_slot {
 static inline uint32_t pyc_ring_more(uint32_t type) {
   if (type < PYC_RING_ALLOCATION) return 0;
   switch (type) {
-    case PYC_RING_RAISE:
-    case PYC_RING_CAUGHT:
     case PYC_RING_LABELS:
     case PYC_RING_THREAD_START:
     case PYC_RING_THREAD_END:
     case PYC_RING_STANDS:
+    case PYC_RING_RERAISE:
       return 0;
     case PYC_RING_GC:
     case PYC_RING_IMPORT:
@@ -132,16 +142,27 @@ static inline void pyc_ring_make(struct pyc_ring* ring, uint32_t slots, uint32_t
   ring->on_full = on_full;
 }
 
+// What the writing side asks its surroundings for.
+struct pyc_ring_means {
+  void (*pause_50us)(void);
+  void (*wake)(void);  // whoever reads; null: that one looks often enough
+};
+
 // The writing side: one thread.
 struct pyc_ring_writer {
   struct pyc_ring* ring;
   struct pyc_ring_slot* slots;
-  uint64_t head, limit;  // limit: what the tail that was seen last allows
+  uint64_t head, limit;  // limit: up to where it may write without looking at the tail
   uint32_t mask;
   uint32_t drops;  // on_full, or that nobody reads any more
+  const struct pyc_ring_means* means;
+  uint64_t woken_for;  // the tail that the reader was woken for, plus 1
 };
 
-static inline void pyc_ring_start(struct pyc_ring_writer* writer, struct pyc_ring* ring) {
+static inline void pyc_ring_start(struct pyc_ring_writer* writer, struct pyc_ring* ring,
+                                  const struct pyc_ring_means* means) {
+  writer->means = means;
+  writer->woken_for = 0;
   writer->ring = ring;
   writer->slots = (struct pyc_ring_slot*)((char*)ring + PYC_RING_SLOTS_AT);
   writer->head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
@@ -150,13 +171,18 @@ static inline void pyc_ring_start(struct pyc_ring_writer* writer, struct pyc_rin
   writer->drops = ring->on_full != PYC_RING_BLOCK;
 }
 
-// Waits for room as the ring says. `pause(50 us)` is the writer's way to wait.
-static inline int pyc_ring_wait(struct pyc_ring_writer* writer, uint32_t count, void (*pause_50us)(void)) {
+// Looks how much room there is and wakes the reader when a quarter of it is taken; waits for room as the ring says.
+static inline int pyc_ring_wait(struct pyc_ring_writer* writer, uint32_t count) {
   struct pyc_ring* ring = writer->ring;
   uint64_t seen = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
   for (uint32_t waits = 0;; ++waits) {
     uint64_t tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-    writer->limit = tail + ring->slots;
+    uint64_t end = tail + ring->slots, next_look = writer->head + count + ring->slots / 8;
+    if (writer->means->wake && writer->head - tail >= ring->slots / 4 && writer->woken_for != tail + 1) {
+      writer->woken_for = tail + 1;
+      writer->means->wake();
+    }
+    writer->limit = end < next_look ? end : next_look;
     if (writer->head + count <= writer->limit) return 1;
     if (writer->drops || count > ring->slots) return 0;
     if (tail != seen) waits = 0;
@@ -165,19 +191,19 @@ static inline int pyc_ring_wait(struct pyc_ring_writer* writer, uint32_t count, 
       writer->drops = 1;
       return 0;
     }
-    pause_50us();
+    writer->means->pause_50us();
   }
 }
 
 // Writes an event of `1 + more` slots, `more` = pyc_ring_more(type). Returns 0 when it was dropped, and counted.
 static inline int pyc_ring_write(struct pyc_ring_writer* writer, uint32_t type, uint64_t time, uint32_t id,
-                                 uint32_t extra, const struct pyc_ring_slot* more_slots, uint32_t more,
-                                 void (*pause_50us)(void)) {
-  if (writer->head + 1 + more > writer->limit && !pyc_ring_wait(writer, 1 + more, pause_50us)) {
+                                 uint32_t extra, const struct pyc_ring_slot* more_slots, uint32_t more) {
+  if (writer->head + 1 + more > writer->limit && !pyc_ring_wait(writer, 1 + more)) {
     __atomic_store_n(&writer->ring->lost, writer->ring->lost + 1, __ATOMIC_RELAXED);
     return 0;
   }
   struct pyc_ring_slot* slot = &writer->slots[writer->head & writer->mask];
+  __asm__ volatile("prefetchw %0" : : "m"(writer->slots[(writer->head + PYC_RING_AHEAD) & writer->mask]));
   slot->first = time << 8 | type;
   slot->second = (uint64_t)extra << 32 | id;
   for (uint32_t i = 0; i < more; ++i) writer->slots[(writer->head + 1 + i) & writer->mask] = more_slots[i];

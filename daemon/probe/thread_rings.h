@@ -4,10 +4,26 @@
 #include "daemon/probe/freestanding.h"
 #include "daemon/probe/probe.h"
 
+enum { kPycNestedImports = 64 };  // deeper ones are not told apart from what they are nested in
+
+struct pyc_import {
+  uint64_t begin;
+  uint64_t nested;          // time that imports within it have taken
+  uint32_t module, parent;  // texts
+  PyObject* name;           // null: it is not one that is told of
+};
+
 struct pyc_thread {
   void* state;                    // its PyThreadState; null: the entry is free
   uint64_t id;                    // of that state: another thread may have its memory later
   struct pyc_ring_writer writer;  // without a ring: there was none left
+  uint32_t open_c_calls;          // whose end is to be told
+  uint32_t import_depth;
+  struct pyc_import imports[kPycNestedImports];
+  const void* unwound;         // the exception that the last function was left by
+  uint32_t unwound_importlib;  // that was the function that imports
+  uint32_t frames_unwound;     // since an exception was raised, or raised again
+  uint64_t gc_begin;
 };
 
 enum { kPycThreadEntries = 4096 };  // more than rings: an entry that was in use stays
@@ -53,7 +69,8 @@ static inline uint32_t pyc_ring_of_thread(struct pyc_probe_control* control) {
 
 // Gives the calling thread an entry, with a ring where one is free; null: there is no entry left.
 static inline struct pyc_thread* pyc_claim_ring(struct pyc_threads* threads, struct pyc_probe_control* control,
-                                                void* state, uint64_t id, uint64_t ident) {
+                                                void* state, uint64_t id, uint64_t ident,
+                                                const struct pyc_ring_means* means) {
   struct pyc_thread* entry;
   for (;;) {
     entry = pyc_thread_entry(threads, state);
@@ -62,13 +79,21 @@ static inline struct pyc_thread* pyc_claim_ring(struct pyc_threads* threads, str
     if (__atomic_compare_exchange_n(&entry->state, &nobody, state, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) break;
   }
   if (!entry) return NULL;
-  entry->id = id;
-  entry->writer.ring = NULL;
+  *entry = (struct pyc_thread){.state = state, .id = id};
   const uint32_t number = pyc_ring_of_thread(control);
   if (number == PYC_PROBE_MAX_THREADS) return entry;
   control->threads[number].ident = ident;
-  pyc_ring_start(&entry->writer,
-                 (struct pyc_ring*)((char*)control + control->rings_at + number * control->ring_stride));
+  pyc_ring_start(&entry->writer, (struct pyc_ring*)((char*)control + control->rings_at + number * control->ring_stride),
+                 means);
   __atomic_store_n(&control->threads[number].state, PYC_PROBE_RING_CLAIMED, __ATOMIC_RELEASE);
   return entry;
+}
+
+// Whether it has a ring; readies it: it may have been written to meanwhile, as another state of the same thread.
+static inline int pyc_continue_ring(struct pyc_thread* thread) {
+  struct pyc_ring* ring = thread->writer.ring;
+  if (!ring) return 0;
+  if (__atomic_load_n(&ring->head, __ATOMIC_RELAXED) != thread->writer.head)
+    pyc_ring_start(&thread->writer, ring, thread->writer.means);
+  return 1;
 }

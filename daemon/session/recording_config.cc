@@ -1,8 +1,14 @@
 #include "daemon/session/recording_config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+#include "daemon/collect/collector.h"
 #include "daemon/session/choose_source.h"
 #include "daemon/session/self_limit.h"
 
@@ -28,9 +34,20 @@ Status check_duration(const google::protobuf::Duration& duration, std::string_vi
 
 namespace {
 
-Status check_trace(const v1::RecordingConfig& config) {
-  for (const std::string& what : config.trace())
-    if (what != "call") return fail(ErrorCode::kInvalid, fmt::format("cannot trace \"{}\": choose call", what));
+// "all" becomes what that is.
+Status resolve_trace(v1::RecordingConfig& config) {
+  std::vector<std::string_view> resolved;
+  for (const std::string& what : config.trace()) {
+    const bool is_known = what == "all" || std::ranges::find(kTraceNames, what) != std::end(kTraceNames);
+    if (!is_known)
+      return fail(ErrorCode::kInvalid,
+                  fmt::format("cannot trace \"{}\": choose {} or all", what, fmt::join(kTraceNames, ", ")));
+  }
+  const auto is_asked = [&](std::string_view name) {
+    return std::ranges::any_of(config.trace(), [&](const std::string& what) { return what == "all" || what == name; });
+  };
+  std::ranges::copy_if(kTraceNames, std::back_inserter(resolved), is_asked);
+  config.mutable_trace()->Assign(resolved.begin(), resolved.end());
   if (config.trace().empty()) return {};
   if (config.mode() != v1::SAMPLE_MODE_UNSPECIFIED || !config.sampler().empty())
     return fail(ErrorCode::kInvalid, "what is traced is not sampled as well: leave out the mode and the sampler");
@@ -45,7 +62,7 @@ Result<v1::RecordingConfig> resolve_config(const v1::RecordingConfig& asked) {
   PYC_CHECK(check_duration(asked.ring(), "ring"));
   PYC_CHECK(check_duration(asked.keep_raw(), "time that raw events are kept"));
   v1::RecordingConfig config = asked;
-  PYC_CHECK(check_trace(config));
+  PYC_CHECK(resolve_trace(config));
   if (config.mode() == v1::SAMPLE_MODE_UNSPECIFIED && config.trace().empty()) config.set_mode(v1::SAMPLE_MODE_CPU);
   if (config.rate_hz() == 0) config.set_rate_hz(kDefaultRate);
   if (config.max_cpu_percent() == 0) config.set_max_cpu_percent(kDefaultMaxCpuPercent);

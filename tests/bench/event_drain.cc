@@ -88,8 +88,7 @@ void write_events(test::Ring& ring, const std::vector<Step>& steps, uint64_t pac
     for (size_t i = 0; i < steps.size(); i += kBatch) {
       const size_t end = std::min(i + kBatch, steps.size());
       for (size_t k = i; k < end; ++k)
-        pyc_ring_write(&ring.writer, steps[k].type, static_cast<uint64_t>(monotonic_ns()), steps[k].id, 0, nullptr, 0,
-                       test::pause_50us);
+        pyc_ring_write(&ring.writer, steps[k].type, static_cast<uint64_t>(monotonic_ns()), steps[k].id, 0, nullptr, 0);
       written += end - i;
       while (pace > 0 && written * 1'000'000'000 / pace > static_cast<uint64_t>(monotonic_ns() - begin))
         ::sched_yield();
@@ -107,7 +106,7 @@ std::string run(uint64_t pace, double seconds) {
   std::array rings{test::Ring(kSlots), test::Ring(kSlots)};
   const std::vector<Step> steps = made_up(definitions);
   const auto start = static_cast<uint64_t>(monotonic_ns());
-  TraceDrain drain(*writer, start, std::move(definitions.reader));
+  TraceDrain drain(*writer, RingTime{.zero_ns = -static_cast<int64_t>(start)}, std::move(definitions.reader));
   const ProcessId process = writer->symbols().intern_process({.pid = 1, .command = {}});
   std::vector<ThreadId> threads;
   for (test::Ring& ring : rings) {

@@ -1,11 +1,12 @@
 """Complete tracing: the probe goes in, counts each call, and goes out again."""
 
+import collections
 import json
 import signal
 import time
 
 import pytest
-from program import read_line, target
+from program import TARGETS, read_line, target
 
 OLDEST = (3, 12)
 
@@ -33,22 +34,140 @@ def reference(traced) -> dict[str, int]:
     return json.loads(traced.ready.split(maxsplit=1)[1])
 
 
+def rows_of(program, view, *arguments):
+    """What lies outside of the rounds, the target's own loop, left out."""
+    shown = program.json("report", "--view", view, *arguments)
+    assert shown["loss"]["lost"] == 0, shown["loss"]
+    return [row for row in shown["rows"] if "<module>" not in (row["function"], row.get("other_function"))]
+
+
+def line_of(script: str, text: str) -> int:
+    lines = (TARGETS / script).read_text().splitlines()
+    (number,) = (at for at, line in enumerate(lines, 1) if text in line)
+    return number
+
+
 def calls(program, traced, session="latest") -> dict[str, int]:
-    view = program.json("report", session, "--view", "functions", "--file", traced.path)
-    assert view["loss"]["lost"] == 0, view["loss"]
-    return {f"{row['function']}:{row['line']}": row["calls"] for row in view["rows"] if row["calls"]}
+    rows = rows_of(program, "functions", session, "--file", traced.path)
+    return {f"{row['function']}:{row['line']}": row["calls"] for row in rows if row["calls"]}
+
+
+def c_calls(program, traced) -> dict[str, int]:
+    rows = rows_of(program, "callers")
+    return collections.Counter(
+        f"{row['other_function']} {row['function'].partition(' (')[0].rpartition('.')[2]}"
+        for row in rows
+        if row["file"] is None and row["other_file"] == traced.path
+        for _ in range(row["calls"])
+    )
+
+
+def lines(program, traced) -> dict[str, int]:
+    hits = collections.Counter()
+    for row in rows_of(program, "lines", "--file", traced.path):
+        hits[str(row["line"])] += row["hits"]
+    return +hits
+
+
+def instructions(program, traced) -> dict[str, int]:
+    hits = collections.Counter()
+    for row in rows_of(program, "instructions", "--file", traced.path):
+        hits[f"{row['function']}:{row['offset']}"] += row["hits"]
+    return hits
+
+
+def instruction_reference(traced) -> dict[str, int]:
+    hits = collections.Counter()
+    for place, count in reference(traced)["instructions"].items():
+        function, _, offset = place.rsplit(":", 2)
+        hits[f"{function}:{offset}"] += count
+    return hits
 
 
 def test_calls_are_those_that_setprofile_sees(traceable, program):
     with target(traceable, "trace_calls.py") as traced:
         with program.recording(traced.pid, "--trace", "call", "-q"):
             assert one_round(traced) == "pycroscope"
-        assert calls(program, traced) == reference(traced)
+        assert calls(program, traced) == reference(traced)["calls"]
         # What was called before the probe came is there as the caller, and does not count as called.
         edges = program.json("report", "--view", "callers", "--function", "^one_round$")["rows"]
         assert [(row["other_function"], row["calls"]) for row in edges] == [("<module>", 1)], edges
         assert one_round(traced) == "None", "the hooks are out again"
         assert traced.alive()
+
+
+def test_all_that_is_done_is_what_the_interpreter_tells_others(traceable, program):
+    with target(traceable, "trace_calls.py") as traced:
+        with program.recording(traced.pid, "--trace", "all", "-q"):
+            one_round(traced)
+        expected = reference(traced)
+        assert calls(program, traced) == expected["calls"]
+        assert c_calls(program, traced) == expected["c_calls"]
+        assert lines(program, traced) == expected["lines"]
+        assert instructions(program, traced) == instruction_reference(traced)
+
+
+@pytest.mark.parametrize("what", ["c-call", "line", "instruction"])
+def test_each_collector_works_alone(traceable, program, what):
+    with target(traceable, "trace_calls.py") as traced:
+        with program.recording(traced.pid, "--trace", what, "-q"):
+            one_round(traced)
+        match what:
+            case "c-call":
+                rows = program.json("report", "--view", "functions")["rows"]
+                assert {row["file"] for row in rows} == {None}
+                assert {"list.append": 1, "str.join": 1}.items() <= {
+                    row["function"].partition(" (")[0]: min(row["calls"], 1) for row in rows
+                }.items()
+            case "line":
+                assert lines(program, traced) == reference(traced)["lines"]
+            case "instruction":
+                assert instructions(program, traced) == instruction_reference(traced)
+
+
+# What trace_rare.py raises: type, function where raised, function where caught, how often, frames that it left.
+RAISED = {
+    ("AttributeError", "Dynamic.__getattr__", None): (7, None),  # hasattr() takes it
+    ("KeyError", "raise_one", "raise_many"): (5, 10),
+    ("ValueError", "cleaning_up", "cleaning_up"): (1, 0),
+    ("OSError", "raise_one", "raise_many"): (1, 2),
+    ("IndexError", "raise_one", "raise_many"): (1, 1),
+    ("RuntimeError", "raise_many", "raise_many"): (1, 0),
+    ("ZeroDivisionError", "raise_many", "raise_many"): (1, 0),
+    ("StopIteration", "raise_many", "raise_many"): (1, 0),
+    ("ModuleNotFoundError", "_find_and_load_unlocked", "<module>"): (1, 2),
+}
+
+
+@pytest.mark.parametrize("what", ["gc,import,exception", "call,gc,import,exception"])
+def test_collections_imports_and_exceptions_are_all_there(traceable, program, what):
+    with target(traceable, "trace_rare.py") as traced:
+        with program.recording(traced.pid, "--trace", what, "-q"):
+            traced.say("go")
+            did = json.loads(read_line(traced.process.stdout).split(maxsplit=1)[1])
+        runs = rows_of(program, "gc")
+        keys = ("generation", "collected", "uncollectable")
+        expected = [{key: run[key] for key in keys} for run in did["gc"]]
+        assert [{key: row[key] for key in keys} for row in runs] == expected
+        (place,) = {(row["function"], row["line"]) for row in runs}
+        assert place == ("collect", line_of("trace_rare.py", "gc.collect(generation)"))
+        assert all(row["pause_ns"] > 0 for row in runs)
+        package = did["package"]
+        imports = {row["module"]: row for row in program.json("report", "--view", "imports")["rows"]}
+        parents = {package: "__main__", f"{package}.first": package, f"{package}.second": f"{package}.first"}
+        assert {module: row["parent"] for module, row in imports.items()} == parents
+        nested = imports[f"{package}.first"]["total_ns"]
+        assert imports[package]["self_ns"] == pytest.approx(imports[package]["total_ns"] - nested, abs=1000)
+        assert all(row["file"].endswith(".py") for row in imports.values())
+        found = {}
+        for row in program.json("report", "--view", "exceptions")["rows"]:
+            place = (row["type"], row["function"], row["caught_function"])
+            if place in RAISED:
+                found[place] = (row["raised"], row["frames_unwound"] if RAISED[place][1] is not None else None)
+        assert found == RAISED
+        (zero,) = (row for row in program.json("report", "--view", "exceptions")["rows"] if row["type"] == "ZeroDivisionError")
+        assert zero["line"] == line_of("trace_rare.py", "1 / 0")
+        assert zero["caught_line"] == line_of("trace_rare.py", "suppress(ZeroDivisionError)")
 
 
 def test_rounds_in_and_out_leave_the_target_as_it_was(traceable, program):
@@ -57,7 +176,7 @@ def test_rounds_in_and_out_leave_the_target_as_it_was(traceable, program):
             with program.recording(traced.pid, "--trace", "call", "-q", "--name", f"round-{number}"):
                 one_round(traced)
         for number in range(5):
-            assert calls(program, traced, f"round-{number}") == reference(traced)
+            assert calls(program, traced, f"round-{number}") == reference(traced)["calls"]
         assert one_round(traced) == "None"
 
 
@@ -86,7 +205,7 @@ def test_the_target_frees_itself_from_a_recorder_that_was_killed(traceable, prog
         assert one_round(traced) == "None"
         with program.recording(traced.pid, "--trace", "call", "-q", "--name", "again"):
             one_round(traced)
-        assert calls(program, traced, "again") == reference(traced)
+        assert calls(program, traced, "again") == reference(traced)["calls"]
 
 
 def test_a_target_that_ends_is_kept_to_its_end(traceable, program):
@@ -96,7 +215,7 @@ def test_a_target_that_ends_is_kept_to_its_end(traceable, program):
             traced.process.stdin.close()
             traced.process.wait()
             recording.end(sent=None)
-        assert calls(program, traced) == reference(traced)
+        assert calls(program, traced) == reference(traced)["calls"]
     assert program.json("sessions", "show")["end_reason"] == "target exited"
 
 
@@ -106,10 +225,10 @@ def test_what_cannot_be_traced_is_said(interpreter, program):
             sentence = program.refuses("attach", "-p", traced.pid, "--trace", "call", code=1)
             assert "3.12 or later" in sentence
             return
-        assert "choose call" in program.refuses("attach", "-p", traced.pid, "--trace", "lines", code=2)
+        assert "choose call, c-call" in program.refuses("attach", "-p", traced.pid, "--trace", "lines", code=2)
         assert "not sampled as well" in program.refuses("attach", "-p", traced.pid, "--trace", "call", "--mode", "wall", code=2)
         with program.recording(traced.pid, "--trace", "call", "-q"):
             sentence = program.refuses("attach", "-p", traced.pid, "--trace", "call", "-q", code=1)
             assert "another Pycroscope" in sentence
             one_round(traced)
-        assert calls(program, traced) == reference(traced)
+        assert calls(program, traced) == reference(traced)["calls"]

@@ -1,17 +1,20 @@
-"""A program that does the same each time it is asked: what its functions were called for is known.
+"""A program that does the same each time it is asked: what it does is known.
 
-Prints "ready" and, as JSON, how often sys.setprofile saw each of its functions called and left in one round; then does a round
-for each line on stdin, prints "done", and ends with its input.
+Prints "ready" and, as JSON, what sys.setprofile and sys.settrace saw of it in one round: how often each of its functions was
+called, what C functions each called, how often each line began, and each bytecode instruction. Then does a round for each line
+on stdin, prints "done", and ends with its input.
 """
 
 import asyncio
 import collections
 import contextlib
 import json
+import math
 import sys
 import threading
 
 OWN = __file__
+LOCK = threading.Lock()
 
 
 def fib(n):
@@ -73,7 +76,32 @@ def recurse(n):
     return 0 if n == 0 else 1 + recurse(n - 1)
 
 
+def looping(n):
+    total = 0
+    while n: n -= 1; total += n  # noqa: E701, E702  # fmt: skip
+    numbers = [x for x in range(5)]
+    for x in numbers: total += x  # noqa: E701  # fmt: skip
+    return total, {k: v for k, v in zip("abc", numbers)}, sum(x for x in numbers)
+
+
+class Words(list):
+    pass
+
+
+def calling_c():
+    words = Words()
+    words.append("a")
+    add = words.append
+    for word in "b,c,d".split(","):  # noqa: SIM905
+        add(word)
+    with contextlib.suppress(TypeError):
+        len(5)
+    return "".join(words), list(map(len, words)), dict.fromkeys(words), math.sqrt(2), max(*range(3))
+
+
 def one_round():
+    looping(10)
+    calling_c()
     fib(12)
     sum(countdown(20))
     list(delegating(5))
@@ -100,25 +128,61 @@ def one_round():
         thread.join()
 
 
-def reference():
-    """Calls by function, of one round."""
-    counts = collections.Counter()
+def is_own(frame):
+    return frame.f_code.co_filename == OWN
+
+
+def name_of(code):
+    return getattr(code, "co_qualname", code.co_name)
+
+
+def profiled():
+    """Calls by function, and by function those of C functions, by name."""
+    calls, c_calls = collections.Counter(), collections.Counter()
 
     def note(frame, event, argument):
+        if not is_own(frame):
+            return
         code = frame.f_code
-        if event == "call" and code.co_filename == OWN:
-            counts[f"{code.co_qualname}:{code.co_firstlineno}"] += 1
+        with LOCK:
+            if event == "call":
+                calls[f"{name_of(code)}:{code.co_firstlineno}"] += 1
+            elif event == "c_call" and argument not in (sys.setprofile, threading.setprofile):
+                c_calls[f"{name_of(code)} {argument.__name__}"] += 1
 
     threading.setprofile(note)
     sys.setprofile(note)
     one_round()
     sys.setprofile(None)
     threading.setprofile(None)
-    return counts
+    return {"calls": calls, "c_calls": c_calls}
+
+
+def traced():
+    """How often each line began, and each instruction, by function and offset."""
+    lines, instructions = collections.Counter(), collections.Counter()
+
+    def note(frame, event, argument):
+        if not is_own(frame):
+            return None
+        frame.f_trace_opcodes = True
+        with LOCK:
+            if event == "line":
+                lines[frame.f_lineno] += 1
+            elif event == "opcode":
+                instructions[f"{name_of(frame.f_code)}:{frame.f_code.co_firstlineno}:{frame.f_lasti}"] += 1
+        return note
+
+    threading.settrace(note)
+    sys.settrace(note)
+    one_round()
+    sys.settrace(None)
+    threading.settrace(None)
+    return {"lines": lines, "instructions": instructions}
 
 
 one_round()  # imports, caches
-print("ready", json.dumps(reference()), flush=True)
+print("ready", json.dumps(profiled() | traced()), flush=True)
 for _line in sys.stdin:
     one_round()
     print("done", sys.monitoring.get_tool(2) if hasattr(sys, "monitoring") else None, flush=True)

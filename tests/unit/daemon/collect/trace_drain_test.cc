@@ -15,7 +15,6 @@
 namespace pycroscope {
 namespace {
 
-using test::pause_50us;
 using test::Ring;
 
 // Function 1 is f, location 1 its line 7.
@@ -28,8 +27,12 @@ void define_program(Ring& definitions) {
 
 class TraceDrainTest : public testing::Test {
  protected:
-  TraceDrainTest() : definitions_(1024), drain_(sink_, 1000, std::move(definitions_.reader)) {
+  TraceDrainTest()
+      : definitions_(1024),
+        other_definitions_(1024),
+        drain_(sink_, RingTime{.zero_ns = -1000}, std::move(definitions_.reader)) {
     define_program(definitions_);
+    define_program(other_definitions_);
     const ProcessId process = sink_.symbols().intern_process({7, {}, 0});
     for (int tid : {1, 2}) threads_.push_back(sink_.symbols().add_thread(process, tid, {}));
   }
@@ -38,7 +41,7 @@ class TraceDrainTest : public testing::Test {
   uint64_t lost() const { return sink_.lost(); }
 
   MemorySink sink_;
-  Ring definitions_;
+  Ring definitions_, other_definitions_;
   TraceDrain drain_;
   std::vector<ThreadId> threads_;
 };
@@ -98,14 +101,60 @@ TEST_F(TraceDrainTest, SaysWhereAnExceptionWasRaisedAndCaught) {
   Ring ring(64);
   add(ring, 0);
   for (uint64_t time : {1010, 1020, 1030}) ring.write(PYC_RING_CALL, time, 1);
-  ring.write(PYC_RING_RAISE, 1040, 1);
+  ring.write(PYC_RING_RAISE, 1040, 1, 77, {0, 0});
   ring.write(PYC_RING_UNWIND, 1050, 1);
   ring.write(PYC_RING_UNWIND, 1060, 1);
-  ring.write(PYC_RING_CAUGHT, 1070, 2);
+  ring.write(PYC_RING_CAUGHT, 1070, 1, 77, {2, 0});
+  ring.write(PYC_RING_RETURN, 1090, 1);
   drain_.drain(2000);
   const TraceColumns& trace = sink_.trace();
-  ASSERT_EQ(trace.type.back(), TraceType::kException);
+  ASSERT_EQ(trace.type[trace.size() - 2], TraceType::kException);
   EXPECT_EQ(trace.arguments, (std::vector<uint64_t>{3, 1, 2, 30}));
+}
+
+TEST_F(TraceDrainTest, AnExceptionIsCaughtWhereNoHandlerLetsItGoOn) {
+  constexpr uint32_t kFirst = 5, kSecond = 6, kThird = 7;
+  Ring ring(64);
+  add(ring, 0);
+  for (uint64_t time : {1010, 1020}) ring.write(PYC_RING_CALL, time, 1);
+  ring.write(PYC_RING_RAISE, 1040, 1, kFirst, {0, 0});
+  ring.write(PYC_RING_CAUGHT, 1050, 1, kFirst, {0, 0});
+  ring.write(PYC_RING_RAISE, 1051, 2, kSecond, {0, 0});  // in the handler
+  ring.write(PYC_RING_CAUGHT, 1052, 1, kSecond, {0, 0});
+  ring.write(PYC_RING_RERAISE, 1060, 0, kFirst);
+  ring.write(PYC_RING_UNWIND, 1070, 1);
+  ring.write(PYC_RING_RAISE, 1100, 1, kThird, {0, 0});
+  ring.write(PYC_RING_THREAD_END, 1110, 0);
+  drain_.drain(2000);
+  const TraceColumns& trace = sink_.trace();
+  EXPECT_EQ(std::ranges::count(trace.type, TraceType::kException), 3);
+  // The second was caught; the first went on, to nobody; then the thread ended.
+  EXPECT_EQ(trace.arguments, (std::vector<uint64_t>{2, 1, 0, 1, 2, 0, 1, 30, 1, 0, 0, 0}));
+}
+
+TEST_F(TraceDrainTest, WithoutCallsWhatHasAPlaceTellsItsStack) {
+  TraceDrain drain(sink_, RingTime{.zero_ns = -1000, .ns_a_tick = 2}, std::move(other_definitions_.reader), false);
+  Ring ring(64);
+  drain.add(threads_[0], std::move(ring.reader));
+  ring.write(PYC_RING_THREAD_START, 1000, 0);
+  ring.write(PYC_RING_LINE, 1010, 1);
+  ring.write(PYC_RING_STANDS, 1020, 1, PYC_RING_STANDS_FIRST);
+  ring.write(PYC_RING_STANDS, 1020, 1, PYC_RING_STANDS_NEXT);
+  ring.write(PYC_RING_GC, 1020, 2, 0, {5, 6, 7, 0});
+  ring.write(PYC_RING_LINE, 1030, 1);
+  drain.drain(2000);
+  const TraceColumns& trace = sink_.trace();
+  EXPECT_EQ(trace.time_ns, (std::vector<int64_t>{1000, 1020, 1040, 1060}));
+  EXPECT_EQ(trace.arguments, (std::vector<uint64_t>{10, 6, 7}));
+  const auto depth = [&](const TraceRun& run) {
+    int frames = 0;
+    for (StackId at = run.stack; index(at) != 0; at = sink_.symbols().stack(at).parent) ++frames;
+    return frames;
+  };
+  ASSERT_EQ(trace.runs.size(), 3u);
+  EXPECT_EQ(depth(trace.runs[0]), 0);
+  EXPECT_EQ(depth(trace.runs[1]), 2);
+  EXPECT_EQ(depth(trace.runs[2]), 0) << "a line stands alone";
 }
 
 TEST_F(TraceDrainTest, WhatComesLateHasTheTimeOfWhatWasHandedOn) {
@@ -196,7 +245,7 @@ TEST_P(KilledWriterTest, AllThatItWroteIsThereOrCounted) {
     if (child == 0) {
       for (uint64_t i = 0;; ++i) {
         __atomic_store_n(&attempts.begun, i + 1, __ATOMIC_RELEASE);
-        pyc_ring_write(&ring.writer, i % 2 ? PYC_RING_RETURN : PYC_RING_CALL, 1000 + i, 1, 0, nullptr, 0, pause_50us);
+        pyc_ring_write(&ring.writer, i % 2 ? PYC_RING_RETURN : PYC_RING_CALL, 1000 + i, 1, 0, nullptr, 0);
       }
     }
     const auto patience = static_cast<useconds_t>(random() % 3000);

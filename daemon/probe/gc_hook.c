@@ -1,0 +1,63 @@
+// Runs of the garbage collector, as gc.callbacks tells of them.
+#include "daemon/probe/tell.h"
+
+static PyObject* hook;  // in gc.callbacks
+
+static uint64_t number(PyObject* info, const char* name) {
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  PyObject* key = api->new_text(name);
+  PyObject* value = key ? api->item(info, key) : NULL;
+  const long result = value ? api->long_value(value) : 0;
+  if (!value) api->clear_error();
+  pyc_release(value);
+  pyc_release(key);
+  return result > 0 ? (uint64_t)result : 0;
+}
+
+// (phase, info): phase is "start" or "stop".
+static PyObject* on_gc(PyObject* self, PyObject* const* a, size_t count, PyObject* names) {
+  (void)self, (void)count, (void)names;
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  api->retain(api->none);
+  const struct pyc_moment moment = pyc_begin(PYC_RING_GC);
+  if (!moment.thread) return api->none;
+  const char* phase = api->utf8(a[0], NULL);
+  if (!phase) api->clear_error();
+  if (phase && pyc_same_text(phase, 5, "start")) {
+    moment.thread->gc_begin = moment.time;
+  } else if (moment.thread->gc_begin) {
+    const struct pyc_ring_slot more[2] = {{moment.time - moment.thread->gc_begin, number(a[1], "collected")},
+                                          {number(a[1], "uncollectable"), 0}};
+    const uint32_t generation = (uint32_t)number(a[1], "generation");
+    moment.thread->gc_begin = 0;
+    pyc_tell_place(&moment);
+    pyc_ring_write(&moment.thread->writer, PYC_RING_GC, moment.time, generation, 0, more, 2);
+  }
+  return api->none;
+}
+
+// The list gc.callbacks; null where it cannot be had.
+static PyObject* callbacks(void) {
+  PyObject* gc = pyc_probe.api.import("gc");
+  PyObject* list = gc ? pyc_probe.api.attribute(gc, "callbacks") : NULL;
+  if (!list) pyc_probe.api.clear_error();
+  pyc_release(gc);
+  return list;
+}
+
+const char* pyc_install_gc(void) {
+  PyObject* list = callbacks();
+  hook = list ? pyc_new_callable(on_gc) : NULL;
+  if (hook) pyc_probe.api.retain(hook);
+  const int done = hook && pyc_is_done(pyc_call_method(list, "append", hook, NULL, NULL));
+  pyc_release(list);
+  return done ? NULL : "gc.callbacks does not take the probe's function";
+}
+
+void pyc_remove_gc(void) {
+  if (!hook) return;
+  PyObject* list = callbacks();
+  pyc_is_done(pyc_call_method(list, "remove", hook, NULL, NULL));
+  pyc_release(list);
+  hook = NULL;
+}

@@ -1,0 +1,130 @@
+#include "daemon/probe/imports.h"
+
+PyObject* pyc_import_code;
+
+static PyObject* attribute(PyObject* object, const char* name) {
+  PyObject* found = object ? pyc_probe.api.attribute(object, name) : NULL;
+  if (object && !found) pyc_probe.api.clear_error();
+  return found;
+}
+
+// Of a mapping; null where it has none.
+static PyObject* item(PyObject* mapping, PyObject* key) {
+  PyObject* found = mapping && key ? pyc_probe.api.item(mapping, key) : NULL;
+  if (mapping && key && !found) pyc_probe.api.clear_error();
+  return found;
+}
+
+static PyObject* item_of_name(PyObject* mapping, const char* name) {
+  PyObject* key = pyc_probe.api.new_text(name);
+  PyObject* found = item(mapping, key);
+  pyc_release(key);
+  return found;
+}
+
+static int begins_with(PyObject* text, const char* start) {
+  const char* bytes = text ? pyc_probe.api.utf8(text, NULL) : NULL;
+  if (!bytes) {
+    pyc_probe.api.clear_error();
+    return 0;
+  }
+  while (*start && *bytes == *start) ++start, ++bytes;
+  return !*start;
+}
+
+void pyc_start_imports(void) {
+  PyObject* importlib = item_of_name(pyc_probe.api.sys_object("modules"), "_frozen_importlib");
+  PyObject* function = attribute(importlib, "_find_and_load");
+  pyc_import_code = attribute(function, "__code__");
+  pyc_release(function);
+  pyc_release(importlib);
+}
+
+void pyc_stop_imports(void) {
+  pyc_release(pyc_import_code);
+  pyc_import_code = NULL;
+}
+
+// The name of the module that imports: of the first function on the stack that is not of importlib.
+static uint32_t importer(PyObject* frame) {
+  pyc_probe.api.retain(frame);
+  for (;;) {
+    PyObject* back = attribute(frame, "f_back");
+    pyc_release(frame);
+    if (!back || back == pyc_probe.api.none) {
+      pyc_release(back);
+      return 0;
+    }
+    frame = back;
+    PyObject* globals = attribute(frame, "f_globals");
+    PyObject* name = item_of_name(globals, "__name__");
+    const int is_importlib = begins_with(name, "importlib") || begins_with(name, "_frozen_importlib");
+    const uint32_t id = !name || is_importlib ? 0 : pyc_define_text(name);
+    pyc_release(name);
+    pyc_release(globals);
+    if (is_importlib) continue;
+    pyc_release(frame);
+    return id;
+  }
+}
+
+static PyObject* modules(void) { return pyc_probe.api.sys_object("modules"); }
+
+static void begin(struct pyc_thread* thread, uint64_t time) {
+  if (thread->import_depth++ >= kPycNestedImports) return;
+  struct pyc_import* import = &thread->imports[thread->import_depth - 1];
+  *import = (struct pyc_import){.begin = time};
+  PyObject* frame = pyc_probe.api.frame(thread->state);
+  PyObject* locals = attribute(frame, "f_locals");
+  PyObject* name = item_of_name(locals, "name");
+  PyObject* known = item(modules(), name);
+  if (name && !known) {
+    import->module = pyc_define_text(name);
+    import->parent = importer(frame);
+    import->name = name;
+    name = NULL;
+  }
+  PyObject* used[] = {known, name, locals, frame};
+  for (unsigned i = 0; i < sizeof used / sizeof used[0]; ++i) pyc_release(used[i]);
+}
+
+// An import that a part of it has done, as that of a package's module which the package itself imports, has nothing
+// left to do.
+static void forget_if_same(struct pyc_import* import, uint32_t module) {
+  if (!import->name || import->module != module) return;
+  pyc_release(import->name);
+  import->name = NULL;
+}
+
+static void end(const struct pyc_moment* moment, int is_found) {
+  struct pyc_thread* thread = moment->thread;
+  // One that began before the hooks came is none.
+  if (thread->import_depth == 0 || --thread->import_depth >= kPycNestedImports) return;
+  const struct pyc_import* import = &thread->imports[thread->import_depth];
+  const uint64_t duration = moment->time - import->begin;
+  if (thread->import_depth > 0) thread->imports[thread->import_depth - 1].nested += duration;
+  if (!import->name) return;
+  if (is_found) {
+    PyObject* module = item(modules(), import->name);
+    PyObject* file = attribute(module, "__file__");
+    const uint32_t path = file && file != pyc_probe.api.none ? pyc_define_text(file) : 0;
+    const uint64_t own = duration > import->nested ? duration - import->nested : 0;
+    const struct pyc_ring_slot more[2] = {{duration, own}, {import->parent, path}};
+    pyc_tell_place(moment);
+    pyc_ring_write(&thread->writer, PYC_RING_IMPORT, moment->time, import->module, 0, more, 2);
+    for (uint32_t i = 0; i < thread->import_depth; ++i) forget_if_same(&thread->imports[i], import->module);
+    pyc_release(file);
+    pyc_release(module);
+  }
+  pyc_release(import->name);
+}
+
+void pyc_import_moves(const struct pyc_moment* moment, uint32_t type) {
+  if (!(pyc_probe.collectors & PYC_PROBE_IMPORT)) return;
+  const struct pyc_held_error error = pyc_hold_error();
+  if (type == PYC_RING_CALL)
+    begin(moment->thread, moment->time);
+  else if (type == PYC_RING_RETURN || type == PYC_RING_UNWIND)
+    end(moment, type == PYC_RING_RETURN);
+  pyc_restore_error(error);
+}

@@ -1,0 +1,313 @@
+// The hooks of CPython 3.12 and later: functions of ours that sys.monitoring calls, in whichever thread.
+#include "daemon/probe/imports.h"
+#include "daemon/probe/tell.h"
+
+// How many tools sys.monitoring can tell apart.
+enum { kTools = 6 };
+
+static int tool = -1;
+static PyObject* disable;  // sys.monitoring.DISABLE: this event is not to be told of any more at this place
+
+static int collects(uint32_t what) { return (pyc_probe.collectors & what) != 0; }
+
+// An argument that is an int and not negative.
+static uint64_t number(PyObject* object) {
+  const struct pyc_probe_layout* layout = &pyc_probe.layout;
+  const uint64_t tag = *(const uint64_t*)((const char*)object + layout->long_tag);
+  if (tag >> 3 <= 1) return tag & 3 ? 0 : *(const uint32_t*)((const char*)object + layout->long_digits);
+  return (uint64_t)pyc_probe.api.long_value(object);
+}
+
+static PyObject* tell_code(uint32_t type, PyObject* code) {
+  if (!collects(PYC_PROBE_CALL) && code != pyc_import_code) return pyc_probe.api.none;
+  const struct pyc_moment moment = pyc_begin(type);
+  if (!moment.thread) return pyc_probe.api.none;
+  if (code == pyc_import_code) pyc_import_moves(&moment, type);
+  if (collects(PYC_PROBE_CALL)) pyc_tell(&moment, type, pyc_code_id(code));
+  return pyc_probe.api.none;
+}
+
+#define PYC_HOOK(name) static PyObject* name(PyObject* self, PyObject* const* a, size_t count, PyObject* names)
+#define PYC_UNUSED (void)self, (void)a, (void)count, (void)names
+
+PYC_HOOK(on_start) {
+  PYC_UNUSED;
+  return tell_code(PYC_RING_CALL, a[0]);
+}
+PYC_HOOK(on_return) {
+  PYC_UNUSED;
+  return tell_code(PYC_RING_RETURN, a[0]);
+}
+PYC_HOOK(on_resume) {
+  PYC_UNUSED;
+  return tell_code(PYC_RING_RESUME, a[0]);
+}
+PYC_HOOK(on_yield) {
+  PYC_UNUSED;
+  return tell_code(PYC_RING_YIELD, a[0]);
+}
+PYC_HOOK(on_throw) {
+  PYC_UNUSED;
+  return tell_code(PYC_RING_THROW, a[0]);
+}
+
+PYC_HOOK(on_unwind) {
+  PYC_UNUSED;
+  const struct pyc_moment moment = pyc_begin(PYC_RING_UNWIND);
+  if (!moment.thread) return pyc_probe.api.none;
+  moment.thread->unwound = a[2];
+  moment.thread->unwound_importlib = a[0] == pyc_import_code;
+  ++moment.thread->frames_unwound;
+  if (a[0] == pyc_import_code) pyc_import_moves(&moment, PYC_RING_UNWIND);
+  if (collects(PYC_PROBE_CALL)) pyc_tell(&moment, PYC_RING_UNWIND, pyc_code_id(a[0]));
+  return pyc_probe.api.none;
+}
+
+// What defines a C function or method, as setprofile tells of them: null for all else that can be called.
+static const void* definition_of(PyObject* callable) {
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  const char* object = (const char*)callable;
+  const void* type = *(void* const*)(object + pyc_probe.layout.object_type);
+  enum { kMethodOfDescriptor = 3 };  // words after the header: d_type, d_name, d_qualname, d_method
+  const void* const* fields = (const void* const*)(object + pyc_probe.layout.header);
+  if (type == api->method_descriptor_type) return fields[kMethodOfDescriptor];
+  return type == api->c_function_type || type == api->c_method_type ? fields[0] : NULL;
+}
+
+PYC_HOOK(on_c_call) {
+  PYC_UNUSED;
+  const void* definition = definition_of(a[2]);
+  if (!definition) return pyc_probe.api.none;
+  const struct pyc_moment moment = pyc_begin(PYC_RING_C_CALL);
+  if (!moment.thread) return pyc_probe.api.none;
+  const uint32_t known = pyc_find_id(&pyc_probe.definitions.by_code, (uint64_t)(uintptr_t)definition);
+  ++moment.thread->open_c_calls;
+  pyc_tell(&moment, PYC_RING_C_CALL, known ? known : pyc_define_c_function(a[2], definition));
+  return pyc_probe.api.none;
+}
+
+// Also when it raised.
+PYC_HOOK(on_c_return) {
+  PYC_UNUSED;
+  const void* definition = definition_of(a[2]);
+  if (!definition) return pyc_probe.api.none;
+  const struct pyc_moment moment = pyc_begin(PYC_RING_C_RETURN);
+  // One that was called before the hooks came is no call that could end.
+  if (!moment.thread || moment.thread->open_c_calls == 0) return pyc_probe.api.none;
+  --moment.thread->open_c_calls;
+  pyc_tell(&moment, PYC_RING_C_RETURN, pyc_find_id(&pyc_probe.definitions.by_code, (uint64_t)(uintptr_t)definition));
+  return pyc_probe.api.none;
+}
+
+PYC_HOOK(on_line) {
+  PYC_UNUSED;
+  const struct pyc_moment moment = pyc_begin(PYC_RING_LINE);
+  if (moment.thread) pyc_tell(&moment, PYC_RING_LINE, pyc_line_id(a[0], number(a[1])));
+  return pyc_probe.api.none;
+}
+
+// A jump back within a line begins that line again; sys.monitoring tells of lines that are entered only.
+PYC_HOOK(on_jump) {
+  PYC_UNUSED;
+  const uint64_t from = number(a[1]), to = number(a[2]);
+  if (to > from) return disable;
+  const int line = pyc_probe.api.line_of(a[0], (int)to);
+  if (line < 0 || line != pyc_probe.api.line_of(a[0], (int)from)) return disable;
+  const struct pyc_moment moment = pyc_begin(PYC_RING_LINE);
+  if (moment.thread) pyc_tell(&moment, PYC_RING_LINE, pyc_line_id(a[0], (uint64_t)line));
+  return pyc_probe.api.none;
+}
+
+PYC_HOOK(on_instruction) {
+  PYC_UNUSED;
+  const struct pyc_moment moment = pyc_begin(PYC_RING_INSTRUCTION);
+  if (moment.thread) pyc_tell(&moment, PYC_RING_INSTRUCTION, pyc_instruction_id(a[0], number(a[1])));
+  return pyc_probe.api.none;
+}
+
+// It is told of in each function that an exception passes. Its traceback is longer then than where it was raised, but
+// where an import has failed: that takes importlib's functions out. (One that was caught and is raised again has a long
+// traceback, too; it has not just left a function.)
+static int passes(const struct pyc_thread* thread, PyObject* exception) {
+  if (thread->unwound != exception) return 0;
+  if (thread->unwound_importlib) return 1;
+  PyObject* traceback = pyc_probe.api.traceback(exception);
+  PyObject* next = traceback ? pyc_probe.api.attribute(traceback, "tb_next") : NULL;
+  if (!next) pyc_probe.api.clear_error();
+  const int is_longer = next && next != pyc_probe.api.none;
+  pyc_release(next);
+  pyc_release(traceback);
+  return is_longer;
+}
+
+static uint32_t key_of(PyObject* exception) { return (uint32_t)((uintptr_t)exception >> 4); }
+
+// 0: unknown.
+static uint32_t line_at(PyObject* code, uint64_t offset) {
+  // What a handler begins with belongs to no line.
+  enum { kWithoutLine = 16 };
+  for (uint64_t at = offset; at < offset + kWithoutLine; at += 2) {
+    const int line = pyc_probe.api.line_of(code, (int)at);
+    if (line >= 0) return pyc_line_id(code, (uint64_t)line);
+  }
+  return 0;
+}
+
+PYC_HOOK(on_raise) {
+  PYC_UNUSED;
+  const struct pyc_moment moment = pyc_begin(PYC_RING_RAISE);
+  if (!moment.thread || passes(moment.thread, a[2])) return pyc_probe.api.none;
+  if (!collects(PYC_PROBE_CALL)) pyc_tell_place(&moment);
+  moment.thread->frames_unwound = 0;
+  const struct pyc_ring_slot more = {line_at(a[0], number(a[1])), 0};
+  pyc_ring_write(&moment.thread->writer, PYC_RING_RAISE, moment.time, pyc_define_type_of(a[2]), key_of(a[2]), &more, 1);
+  return pyc_probe.api.none;
+}
+
+PYC_HOOK(on_reraise) {
+  PYC_UNUSED;
+  const struct pyc_moment moment = pyc_begin(PYC_RING_RERAISE);
+  if (!moment.thread) return pyc_probe.api.none;
+  moment.thread->frames_unwound = 0;
+  pyc_ring_write(&moment.thread->writer, PYC_RING_RERAISE, moment.time, 0, key_of(a[2]), NULL, 0);
+  return pyc_probe.api.none;
+}
+
+PYC_HOOK(on_handled) {
+  PYC_UNUSED;
+  const struct pyc_moment moment = pyc_begin(PYC_RING_CAUGHT);
+  if (!moment.thread) return pyc_probe.api.none;
+  const struct pyc_ring_slot more = {moment.thread->frames_unwound, 0};
+  moment.thread->frames_unwound = 0;
+  moment.thread->unwound = NULL;
+  pyc_ring_write(&moment.thread->writer, PYC_RING_CAUGHT, moment.time, line_at(a[0], number(a[1])), key_of(a[2]), &more, 1);
+  return pyc_probe.api.none;
+}
+
+struct event {
+  const char* name;
+  pyc_vectorcall hook;
+  uint32_t collectors;  // that need it
+  int is_of_imports;    // of the function that imports it is needed for those as well
+  int is_optional;      // versions differ in it
+};
+static const struct event events[] = {
+    // Python tells of the line that a function begins with only where it also tells of the beginning.
+    {"PY_START", on_start, PYC_PROBE_CALL | PYC_PROBE_LINE, 1, 0},
+    {"PY_RETURN", on_return, PYC_PROBE_CALL, 1, 0},
+    {"PY_RESUME", on_resume, PYC_PROBE_CALL | PYC_PROBE_LINE, 0, 0},
+    {"PY_YIELD", on_yield, PYC_PROBE_CALL, 0, 0},
+    {"PY_THROW", on_throw, PYC_PROBE_CALL, 0, 0},
+    {"PY_UNWIND", on_unwind, PYC_PROBE_CALL | PYC_PROBE_IMPORT | PYC_PROBE_EXCEPTION, 0, 0},
+    {"CALL", on_c_call, PYC_PROBE_C_CALL, 0, 0},
+    {"C_RETURN", on_c_return, PYC_PROBE_C_CALL, 0, 0},
+    {"C_RAISE", on_c_return, PYC_PROBE_C_CALL, 0, 0},
+    {"LINE", on_line, PYC_PROBE_LINE, 0, 0},
+    {"JUMP", on_jump, PYC_PROBE_LINE, 0, 0},
+    {"BRANCH_LEFT", on_jump, PYC_PROBE_LINE, 0, 1},
+    {"BRANCH_RIGHT", on_jump, PYC_PROBE_LINE, 0, 1},
+    // Both of them, before 3.14.
+    {"BRANCH", on_jump, PYC_PROBE_LINE, 0, 1},
+    {"INSTRUCTION", on_instruction, PYC_PROBE_INSTRUCTION, 0, 0},
+    {"RAISE", on_raise, PYC_PROBE_EXCEPTION, 0, 0},
+    {"RERAISE", on_reraise, PYC_PROBE_EXCEPTION, 0, 0},
+    {"EXCEPTION_HANDLED", on_handled, PYC_PROBE_EXCEPTION, 0, 0},
+};
+enum { kEvents = sizeof events / sizeof events[0] };
+// The mask of an event; 0: there is none of that name.
+static long mask_of(PyObject* monitoring, const char* name) {
+  PyObject* all = pyc_probe.api.attribute(monitoring, "events");
+  PyObject* mask = all ? pyc_probe.api.attribute(all, name) : NULL;
+  const long value = mask ? pyc_probe.api.long_value(mask) : 0;
+  if (!mask) pyc_probe.api.clear_error();
+  pyc_release(mask);
+  pyc_release(all);
+  return value;
+}
+
+static int is_ours(PyObject* name) {
+  const char* text = name && name != pyc_probe.api.none ? pyc_probe.api.utf8(name, NULL) : NULL;
+  uint64_t size = 0;
+  while (text && text[size]) ++size;
+  if (!text) pyc_probe.api.clear_error();
+  return text && pyc_same_text(text, size, PYC_PROBE_NAME);
+}
+
+static const char* take_tool(PyObject* monitoring) {
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  for (int id = 0; id < kTools; ++id) {
+    PyObject* owner = pyc_call_method(monitoring, "get_tool", api->new_long(id), NULL, NULL);
+    const int ours = is_ours(owner);
+    pyc_release(owner);
+    if (ours) return "another Pycroscope traces it: end that recording first";
+  }
+  // The one that is meant for profilers, then those that are for anybody, then the rest.
+  static const int order[kTools] = {2, 3, 4, 1, 0, 5};
+  for (int i = 0; i < kTools && tool < 0; ++i) {
+    PyObject* name = api->new_text(PYC_PROBE_NAME);
+    if (pyc_is_done(pyc_call_method(monitoring, "use_tool_id", api->new_long(order[i]), name, NULL))) tool = order[i];
+  }
+  return tool < 0 ? "other tools use all that sys.monitoring has: end one of them first" : NULL;
+}
+
+static int set_hook(PyObject* monitoring, const struct event* event, long mask) {
+  PyObject* hook = pyc_new_callable(event->hook);
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  return hook && pyc_is_done(pyc_call_method(monitoring, "register_callback", api->new_long(tool), api->new_long(mask), hook));
+}
+
+static const char* set_events(PyObject* monitoring) {
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  const int of_imports_too = pyc_import_code && collects(PYC_PROBE_IMPORT);
+  long mask = 0, of_imports = 0;
+  for (int i = 0; i < kEvents; ++i) {
+    const int for_imports = of_imports_too && events[i].is_of_imports;
+    if (!collects(events[i].collectors) && !for_imports) continue;
+    const long one = mask_of(monitoring, events[i].name);
+    if (events[i].is_optional && (!one || (mask & one) == one)) continue;
+    if (!one || !set_hook(monitoring, &events[i], one)) return "sys.monitoring does not take the probe's functions";
+    if (collects(events[i].collectors)) mask |= one;
+    if (for_imports) of_imports |= one;
+  }
+  pyc_probe.records = 1;
+  if (!pyc_is_done(pyc_call_method(monitoring, "set_events", api->new_long(tool), api->new_long(mask), NULL)))
+    return "sys.monitoring does not take the probe's events";
+  if (of_imports_too) {
+    api->retain(pyc_import_code);
+    PyObject* events_of_imports = api->new_long(of_imports);
+    if (!pyc_is_done(pyc_call_method(monitoring, "set_local_events", api->new_long(tool), pyc_import_code, events_of_imports)))
+      return "sys.monitoring does not take the probe's events of imports";
+  }
+  // What an earlier probe had no more use for.
+  pyc_is_done(pyc_call_method(monitoring, "restart_events", NULL, NULL, NULL));
+  return NULL;
+}
+
+const char* pyc_install_monitoring(void) {
+  PyObject* monitoring = pyc_probe.api.sys_object("monitoring");
+  if (!monitoring) return "its Python has no sys.monitoring";
+  const char* problem = take_tool(monitoring);
+  if (problem) return problem;
+  if (!disable) disable = pyc_probe.api.attribute(monitoring, "DISABLE");
+  return disable ? set_events(monitoring) : "sys.monitoring has no DISABLE";
+}
+
+void pyc_remove_monitoring(void) {
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  PyObject* monitoring = tool < 0 ? NULL : api->sys_object("monitoring");
+  if (monitoring) {
+    if (pyc_import_code) {
+      api->retain(pyc_import_code);
+      pyc_is_done(pyc_call_method(monitoring, "set_local_events", api->new_long(tool), pyc_import_code, api->new_long(0)));
+    }
+    pyc_is_done(pyc_call_method(monitoring, "set_events", api->new_long(tool), api->new_long(0), NULL));
+    for (int i = 0; i < kEvents; ++i) {
+      const long mask = mask_of(monitoring, events[i].name);
+      api->retain(api->none);
+      if (mask) pyc_is_done(pyc_call_method(monitoring, "register_callback", api->new_long(tool), api->new_long(mask), api->none));
+      else api->release(api->none);
+    }
+    pyc_is_done(pyc_call_method(monitoring, "free_tool_id", api->new_long(tool), NULL, NULL));
+  }
+  tool = -1;
+}

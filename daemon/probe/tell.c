@@ -1,0 +1,47 @@
+#include "daemon/probe/tell.h"
+
+// `first`: how its root-most location stands there.
+static void tell_stack(struct pyc_thread* thread, uint64_t time, uint32_t type, uint32_t first) {
+  enum { kDeepest = 512 };
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  uint32_t ids[kDeepest];
+  uint32_t depth = 0;
+  const int enters = type == PYC_RING_CALL || type == PYC_RING_RESUME || type == PYC_RING_THROW;
+  PyObject* frame = api->frame(thread->state);
+  for (int is_leaf = 1; frame; is_leaf = 0) {
+    if (depth < kDeepest && !(is_leaf && enters)) {
+      PyObject* code = api->frame_code(frame);
+      const int line = api->frame_line(frame);
+      ids[depth++] = pyc_line_id(code, line > 0 ? (uint64_t)line : 0);
+      api->release(code);
+    }
+    PyObject* back = api->frame_back(frame);
+    api->release(frame);
+    frame = back;
+  }
+  for (uint32_t how = first; depth > 0; how = PYC_RING_STANDS_NEXT)
+    pyc_ring_write(&thread->writer, PYC_RING_STANDS, time, ids[--depth], how, NULL, 0);
+}
+
+void pyc_tell_place(const struct pyc_moment* moment) {
+  if ((pyc_probe.collectors & PYC_PROBE_CALL) == 0)
+    return tell_stack(moment->thread, moment->time, PYC_RING_GC, PYC_RING_STANDS_FIRST);
+  if (pyc_probe.collectors & PYC_PROBE_LINE) return;
+  PyObject* frame = pyc_probe.api.frame(moment->thread->state);
+  if (!frame) return;
+  PyObject* code = pyc_probe.api.frame_code(frame);
+  const int line = pyc_probe.api.frame_line(frame);
+  pyc_ring_write(&moment->thread->writer, PYC_RING_STANDS, moment->time, pyc_line_id(code, line > 0 ? (uint64_t)line : 0),
+                 PYC_RING_STANDS_LEAF, NULL, 0);
+  pyc_release(code);
+  pyc_release(frame);
+}
+
+struct pyc_thread* pyc_admit_thread(void* state, uint64_t id, uint64_t time, uint32_t type) {
+  struct pyc_thread* thread =
+      pyc_claim_ring(&pyc_probe.threads, pyc_probe.control, state, id, pyc_probe.api.pthread_self(), &pyc_probe_means);
+  if (!thread || !thread->writer.ring) return thread;
+  if (pyc_probe.collectors & PYC_PROBE_CALL) tell_stack(thread, time, type, PYC_RING_STANDS_NEXT);
+  pyc_ring_write(&thread->writer, PYC_RING_THREAD_START, time, 0, 0, NULL, 0);
+  return thread;
+}

@@ -1,0 +1,75 @@
+// How hooks say what happened.
+#pragma once
+
+#include "daemon/probe/state.h"
+
+static inline uint64_t pyc_clock(void) {
+  if (pyc_probe.control->clock == PYC_PROBE_CLOCK_TSC) return __builtin_ia32_rdtsc();
+  int64_t time[2];
+  pyc_probe.api.clock_gettime(1 /* CLOCK_MONOTONIC */, time);
+  return (uint64_t)time[0] * 1000000000u + (uint64_t)time[1];
+}
+
+// Whether somebody reads what is written.
+static inline int pyc_is_read(uint64_t now) {
+  const struct pyc_probe_control* control = pyc_probe.control;
+  const int64_t silent = (int64_t)(now - __atomic_load_n(&control->heartbeat, __ATOMIC_RELAXED));
+  return *pyc_probe.is_parent && silent <= (int64_t)control->patience;
+}
+
+// An event that a hook is about to tell of: when, and by whom.
+struct pyc_moment {
+  uint64_t time;              // as the rings have it
+  struct pyc_thread* thread;  // null: nothing is to be told
+};
+
+// Gives the calling thread a ring if it has none, and puts what is on its stack into it: what `type` is about to
+// enter, which its leaf-most frame is, not.
+struct pyc_thread* pyc_admit_thread(void* state, uint64_t id, uint64_t time, uint32_t type);
+
+// `type`: of the event to be told.
+static inline struct pyc_moment pyc_begin(uint32_t type) {
+  struct pyc_moment moment = {0, NULL};
+  if (!pyc_probe.records) return moment;
+  const uint64_t now = pyc_clock();
+  if (!pyc_is_read(now)) {
+    pyc_remove_hooks();
+    return moment;
+  }
+  moment.time = now - pyc_probe.control->origin;
+  void* state = pyc_probe.api.thread_state();
+  const uint64_t id = pyc_probe.api.thread_state_id(state);
+  struct pyc_thread* thread = pyc_find_thread(&pyc_probe.threads, state, id);
+  if (!thread) thread = pyc_admit_thread(state, id, moment.time, type);
+  if (thread && pyc_continue_ring(thread))
+    moment.thread = thread;
+  else
+    __atomic_fetch_add(&pyc_probe.control->unrecorded, 1, __ATOMIC_RELAXED);
+  return moment;
+}
+
+// Before an event whose place matters, what of the stack and of where it is in it is not known from others.
+void pyc_tell_place(const struct pyc_moment* moment);
+
+static inline void pyc_tell(const struct pyc_moment* moment, uint32_t type, uint32_t id) {
+  pyc_ring_write(&moment->thread->writer, type, moment->time, id, 0, NULL, 0);
+}
+
+static inline uint32_t pyc_code_id(PyObject* code) {
+  const uint32_t id = pyc_find_id(&pyc_probe.definitions.by_code, (uint64_t)(uintptr_t)code);
+  return id ? id : pyc_define_code(code);
+}
+
+static inline uint32_t pyc_line_id(PyObject* code, uint64_t line) {
+  const uint32_t function = pyc_code_id(code);
+  const uint64_t place = pyc_line_place(function, line);
+  const uint32_t id = pyc_find_id(&pyc_probe.definitions.by_place, place);
+  return id ? id : pyc_define_place(function, place, (int64_t)line, -1);
+}
+
+static inline uint32_t pyc_instruction_id(PyObject* code, uint64_t offset) {
+  const uint32_t function = pyc_code_id(code);
+  const uint64_t place = pyc_instruction_place(function, offset);
+  const uint32_t id = pyc_find_id(&pyc_probe.definitions.by_place, place);
+  return id ? id : pyc_define_place(function, place, pyc_probe.api.line_of(code, (int)offset), (int64_t)offset);
+}
