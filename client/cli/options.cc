@@ -26,6 +26,12 @@ Result<v1::SampleMode> parse_mode(std::string_view text) {
   return fail(ErrorCode::kInvalid, fmt::format("'{}' is not a mode: use cpu, wall or gil", text));
 }
 
+Result<v1::OnFull> parse_on_full(std::string_view text) {
+  if (text == "drop") return v1::ON_FULL_DROP;
+  if (text == "block") return v1::ON_FULL_BLOCK;
+  return fail(ErrorCode::kInvalid, fmt::format("'{}' is no way to go on: use drop or block", text));
+}
+
 void add_label(std::map<std::string, std::string>& labels, const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == 0 || equals == std::string::npos)
@@ -81,6 +87,17 @@ void add_record_options(CLI::App& app, RecordOptions& options) {
       ->type_name("LIST")
       ->delimiter(',')
       ->allow_extra_args(false);
+  app.add_option("--include", options.include,
+                 "Trace only functions in files that match, as '*/myapp/*'; may be repeated")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  app.add_option("--exclude", options.exclude, "Trace no functions in files that match; may be repeated")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  add_value(app, "--max-hits", options.max_hits, parse_count, "N",
+            "Trace a line or an instruction so often, then no more: what runs often becomes nearly free");
+  add_value(app, "--on-full", options.on_full, parse_on_full, "HOW",
+            "What a traced thread does when we do not keep up: drop and count what it does (attach), or block (run)");
   add_value(app, "--max-cpu", options.max_cpu_percent, parse_percent, "PERCENT",
             "What taking samples may use of a core, beyond which the rate is lowered (default: 5%)");
   add_value(app, "--max-memory", options.max_memory_bytes, parse_size, "SIZE",

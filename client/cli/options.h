@@ -52,8 +52,10 @@ struct RecordOptions {
   int32_t pid = 0;  // not among the options below
   double rate_hz = 100;
   v1::SampleMode mode = v1::SAMPLE_MODE_UNSPECIFIED;  // the service's default, as the next
-  std::vector<std::string> trace;
-  std::string sampler;  // empty: the best that works
+  std::vector<std::string> trace, include, exclude;
+  v1::OnFull on_full = v1::ON_FULL_UNSPECIFIED;
+  uint64_t max_hits = 0;  // 0: any
+  std::string sampler;    // empty: the best that works
   std::optional<std::chrono::nanoseconds> duration;
   double max_cpu_percent = 0;  // 0: the service's default, as in the next
   uint64_t max_memory_bytes = 0;

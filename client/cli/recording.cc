@@ -27,6 +27,10 @@ v1::AttachRequest make_attach_request(const RecordOptions& options) {
   request.mutable_config()->set_mode(options.mode);
   request.mutable_config()->set_sampler(options.sampler);
   for (const std::string& what : options.trace) request.mutable_config()->add_trace(what);
+  for (const std::string& glob : options.include) request.mutable_config()->add_include(glob);
+  for (const std::string& glob : options.exclude) request.mutable_config()->add_exclude(glob);
+  request.mutable_config()->set_on_full(options.on_full);
+  request.mutable_config()->set_max_hits(options.max_hits);
   request.mutable_config()->set_rate_hz(options.rate_hz);
   request.mutable_config()->set_max_cpu_percent(options.max_cpu_percent);
   request.mutable_config()->set_max_memory_bytes(options.max_memory_bytes);

@@ -54,6 +54,8 @@ Result<int> record(const RunOptions& options, const std::string& format, Child& 
   v1::AttachRequest request = make_attach_request(options.record);
   request.set_pid(child.pid());
   request.set_before_exec(true);
+  if (!options.record.trace.empty() && options.record.on_full == v1::ON_FULL_UNSPECIFIED)
+    request.mutable_config()->set_on_full(v1::ON_FULL_BLOCK);
   request.mutable_config()->set_subprocesses(options.shape.subprocesses);
   child.watch([&recording] { recording.interrupt(); });
   int error = 0;

@@ -1,20 +1,17 @@
-// What the probe records in a process becomes the trace of a session.
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
+// What probes record in processes becomes the trace of a session.
 #include <algorithm>
-#include <map>
+#include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "daemon/collect/collector.h"
-#include "daemon/collect/thread_table.h"
+#include "daemon/collect/probed_process.h"
+#include "daemon/collect/process_family.h"
 #include "daemon/collect/trace_drain.h"
-#include "daemon/inject/probe.h"
+#include "daemon/inject/python_start.h"
 #include "daemon/os/clock.h"
 #include "daemon/target/live_memory.h"
-#include "daemon/target/namespaces.h"
-#include "daemon/target/thread_files.h"
 
 namespace pycroscope {
 namespace {
@@ -26,6 +23,8 @@ using std::chrono::milliseconds;
 constexpr int64_t kSettledNs = 1'000'000;
 // Rings that fill quickly end it earlier.
 constexpr milliseconds kPause{20};
+// While a program starts.
+constexpr milliseconds kShortPause{1};
 constexpr int64_t kHousekeepingNs = 100'000'000;
 
 // The names stand in the order of pyc_probe_collector's bits.
@@ -39,38 +38,44 @@ static_assert(kTraceNames[0] == "call" && PYC_PROBE_CALL == 1u << 0);
 static_assert(kTraceNames[std::size(kTraceNames) - 1] == "exception" && PYC_PROBE_EXCEPTION == 1u << 6);
 static_assert(std::size(kTraceNames) == 7);
 
+ProbePlan make_plan(const v1::RecordingConfig& config, uint64_t origin) {
+  return {.collectors = probe_collectors(config),
+          .on_full = config.on_full() == v1::ON_FULL_BLOCK ? PYC_RING_BLOCK : PYC_RING_DROP,
+          .max_hits = config.max_hits(),
+          .include = {config.include().begin(), config.include().end()},
+          .exclude = {config.exclude().begin(), config.exclude().end()},
+          .origin = origin};
+}
+
 class TraceCollector final : public Collector {
  public:
   TraceCollector(CollectContext context, EventSink& sink)
       : context_(std::move(context)),
-        python_(*context_.python),
-        memory_(context_.process->pid()),
-        names_(memory_, python_),
-        threads_(*context_.process, make_process(sink.symbols())) {
-    threads_.set_names(&names_);
-  }
+        origin_(clock_.now()),
+        plan_(make_plan(context_.config, origin_)),
+        drain_(sink, ring_time(), (plan_.collectors & PYC_PROBE_CALL) != 0) {}
 
   Status start(EventSink& sink) {
-    const uint32_t collectors = probe_collectors(context_.config);
-    PYC_TRY(probe_, Probe::load(context_.process, python_, collectors, PYC_RING_DROP));
-    drain_.emplace(sink, ring_time(), RingReader(probe_->definitions(), Probe::kDefinitionSlots),
-                   (collectors & PYC_PROBE_CALL) != 0);
+    if (context_.python) return trace(*context_.python, std::nullopt, sink);
+    PYC_TRY(PythonStart start, PythonStart::watch(context_.process, context_.may_watch));
+    awaited_.emplace(std::move(start));
     return {};
   }
 
   Status drain(EventSink& sink, milliseconds timeout) override {
-    probe_->wait(std::min(timeout, kPause));
+    if (!traced_) return look_for_start(sink, timeout);
+    traced_->probe().wait(std::min(timeout, kPause));
     const int64_t now = monotonic_ns();
-    const bool has_left = !probe_->records();
-    admit(sink.symbols());
+    const bool has_left = !traced_->probe().records();
+    traced_->admit(sink.symbols(), drain_);
     drain_until(kSettledNs);
-    threads_.update(now, sink.symbols());
-    count_unrecorded(sink);
+    traced_->update(now, sink);
     if (now >= housekeeping_ns_ + kHousekeepingNs) {
       housekeeping_ns_ = now;
-      look_for_ended();
+      traced_->look_for_ended(drain_);
+      for (const FamilyEvent& event : family_.look(false)) has_executed_ |= event.event == PYC_LIFECYCLE_EXEC;
     }
-    if (has_left && context_.process->alive())
+    if (has_left && context_.process->alive() && !has_executed_)
       return fail(
           ErrorCode::kFailed,
           "the probe has left its process: it was not answered for a second, or another tool took its hooks out");
@@ -79,106 +84,66 @@ class TraceCollector final : public Collector {
 
   int64_t naming_cpu_ns() const override { return 0; }
   void set_stride(uint32_t) override {}  // it records all
-  bool alive() const override { return context_.process->alive(); }
+  bool alive() const override { return context_.process->alive() && !has_executed_; }
 
   Status stop(EventSink& sink) override {
+    awaited_.reset();
+    if (!traced_) return {};
     const auto meanwhile = [&] {
-      admit(sink.symbols());
+      traced_->admit(sink.symbols(), drain_);
       drain_until(kSettledNs);
     };
-    const Status removed = context_.process->alive() ? probe_->remove(meanwhile) : Status();
-    admit(sink.symbols());
-    for (const auto& [number, thread] : writers_) drain_->writer_is_gone(thread.id);
-    while (!drain_->finished()) drain_until(0);
-    drain_->close();
-    threads_.update(monotonic_ns(), sink.symbols());
-    count_unrecorded(sink);
+    const Status removed = alive() ? traced_->probe().remove(meanwhile) : Status();
+    traced_->admit(sink.symbols(), drain_);
+    traced_->finish(drain_);
+    while (!drain_.finished()) drain_until(0);
+    drain_.close();
+    traced_->update(monotonic_ns(), sink);
     return removed || removed.error().code == ErrorCode::kTargetGone ? Status() : removed;
   }
 
  private:
-  struct Writer {
-    ThreadId id{};
-    pid_t tid = 0;
-    bool is_gone = false;
-  };
+  Status trace(const PythonRuntime& python, std::optional<RemoteThread> at, EventSink& sink) {
+    PYC_TRY(traced_, ProbedProcess::start(context_.process, python, plan_, clock_, std::move(at), sink, drain_));
+    family_.add(context_.process->pid());
+    return {};
+  }
+
+  // A program that has begun, and whose Python is about to execute the first of it.
+  Status look_for_start(EventSink& sink, milliseconds timeout) {
+    Result<std::optional<RemoteThread>> at = awaited_->poll();
+    if (!at) return at.error().code == ErrorCode::kTargetGone ? Status() : std::unexpected(std::move(at).error());
+    if (!*at) {
+      std::this_thread::sleep_for(std::min(timeout, kShortPause));
+      return {};
+    }
+    awaited_.reset();
+    PYC_TRY(const PythonRuntime python, find_python(*context_.process, LiveMemory(context_.process->pid())));
+    context_.on_program(*context_.process, &python);
+    return trace(python, *std::move(at), sink);
+  }
 
   RingTime ring_time() {
-    TickClock& clock = probe_->clock();
-    clock.look();
-    return {clock.monotonic_ns(probe_->origin()) - context_.session_start_ns, clock.ns_a_tick()};
+    clock_.look();
+    return {clock_.monotonic_ns(origin_) - context_.session_start_ns, clock_.ns_a_tick()};
   }
 
-  // What is older than `settled_ns`; how many events that was.
-  uint64_t drain_until(int64_t settled_ns) {
-    drain_->set_time(ring_time());
-    const TickClock& clock = probe_->clock();
-    return drain_->drain(clock.now() - clock.ticks_of_ns(settled_ns) - probe_->origin());
-  }
-
-  ProcessId make_process(Symbols& symbols) const {
-    const std::string command =
-        fmt::format("{}", fmt::join(context_.process->command().value_or(std::vector<std::string>{}), " "));
-    return symbols.intern_process({.pid = context_.process->pid(), .command = symbols.intern_string(command)});
-  }
-
-  // Our id of a thread that has another one in its own pid namespace.
-  pid_t outer_id(pid_t inner) const {
-    for (const pid_t tid : thread_ids(context_.process->pid())) {
-      const std::vector<uint64_t> ids = ids_in_namespaces(tid);
-      if (!ids.empty() && ids.back() == static_cast<uint64_t>(inner)) return tid;
-    }
-    return inner;
-  }
-
-  // Threads that have begun to write.
-  void admit(Symbols& symbols) {
-    const std::span<pyc_probe_thread> all = probe_->threads();
-    for (uint32_t number = 0; number < all.size(); ++number) {
-      if (__atomic_load_n(&all[number].state, __ATOMIC_ACQUIRE) == PYC_PROBE_RING_FREE || writers_.contains(number))
-        continue;
-      const pid_t tid = outer_id(all[number].tid);
-      const ThreadId id = threads_.intern(tid, all[number].ident, symbols);
-      writers_.emplace(number, Writer{id, tid, false});
-      drain_->add(id, RingReader(probe_->ring(number), Probe::kThreadSlots));
-    }
-  }
-
-  // A ring whose thread has ended is another thread's, one round after the last of it was read.
-  void look_for_ended() {
-    const std::vector<pid_t> tids = thread_ids(context_.process->pid());
-    if (tids.empty()) return;
-    for (auto it = writers_.begin(); it != writers_.end();) {
-      auto& [number, writer] = *it;
-      if (writer.is_gone) {
-        probe_->reuse(number);
-        it = writers_.erase(it);
-        continue;
-      }
-      if (!std::ranges::binary_search(tids, writer.tid)) {
-        drain_->writer_is_gone(writer.id);
-        writer.is_gone = true;
-      }
-      ++it;
-    }
-  }
-
-  void count_unrecorded(EventSink& sink) {
-    const uint64_t now = probe_->unrecorded();
-    if (now > unrecorded_) sink.add_loss(v1::LOSS_REASON_RING_FULL, now - unrecorded_);
-    unrecorded_ = std::max(unrecorded_, now);
+  // What is older than `settled_ns`.
+  void drain_until(int64_t settled_ns) {
+    drain_.set_time(ring_time());
+    drain_.drain(clock_.now() - clock_.ticks_of_ns(settled_ns) - origin_);
   }
 
   const CollectContext context_;
-  const PythonRuntime python_;
-  const LiveMemory memory_;
-  ThreadNameReader names_;
-  ThreadTable threads_;
-  std::unique_ptr<Probe> probe_;
-  std::optional<TraceDrain> drain_;
-  std::map<uint32_t, Writer> writers_;  // by the number of their ring
+  TickClock clock_;
+  const uint64_t origin_;
+  const ProbePlan plan_;
+  TraceDrain drain_;
+  std::optional<PythonStart> awaited_;     // it has not begun yet
+  std::unique_ptr<ProbedProcess> traced_;  // it has
+  ProcessFamily family_;
+  bool has_executed_ = false;  // another program: the probe is no more
   int64_t housekeeping_ns_ = 0;
-  uint64_t unrecorded_ = 0;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "daemon/collect/trace_drain.h"
 
 #include <algorithm>
+#include <deque>
 #include <list>
 #include <optional>
 #include <utility>
@@ -35,18 +36,15 @@ bool is_of_location(uint32_t type) { return type == PYC_RING_LINE || type == PYC
 
 class TraceDrain::Impl {
  public:
-  Impl(EventSink& sink, RingTime time, RingReader definitions, bool with_calls)
-      : sink_(sink),
-        time_(time),
-        with_calls_(with_calls),
-        definitions_(std::move(definitions)),
-        live_(kMaxLiveBlocks),
-        objects_(kMaxLiveBlocks) {
-    texts_.set(0, StringId{});
-    labels_.set(0, LabelSetId{});
-  }
+  Impl(EventSink& sink, RingTime time, bool with_calls) : sink_(sink), time_(time), with_calls_(with_calls) {}
 
-  void add(ThreadId thread, RingReader ring) { threads_.push_back({.id = thread, .ring = std::move(ring)}); }
+  uint32_t add_process(RingReader definitions) {
+    processes_.emplace_back(std::move(definitions));
+    return static_cast<uint32_t>(processes_.size() - 1);
+  }
+  void add(ThreadId thread, RingReader ring, uint32_t process) {
+    threads_.push_back({.id = thread, .process = &processes_[process], .ring = std::move(ring)});
+  }
 
   void set_time(RingTime time) { time_ = time; }
 
@@ -57,7 +55,7 @@ class TraceDrain::Impl {
   uint64_t drain(uint64_t until) {
     for (Thread& t : threads_) t.ring.look();
     // After the look: what an event seen then refers to was defined before it.
-    read_definitions();
+    for (Process& process : processes_) read_definitions(process);
     if (std::ranges::any_of(threads_, &Thread::is_gone)) until = UINT64_MAX;
     uint64_t handed_on = 0;
     while (const uint64_t events = slice(until)) {
@@ -76,12 +74,29 @@ class TraceDrain::Impl {
   bool finished() const { return threads_.empty(); }
   void close() {
     for (Thread& t : threads_) t.ring.close();
-    definitions_.close();
+    for (Process& process : processes_) process.ring.close();
   }
 
  private:
+  // What its threads refer to.
+  struct Process {
+    explicit Process(RingReader definitions)
+        : ring(std::move(definitions)), live(kMaxLiveBlocks), objects(kMaxLiveBlocks) {
+      texts.set(0, StringId{});
+      labels.set(0, LabelSetId{});
+    }
+    RingReader ring;  // of definitions
+    Definitions<StringId> texts;
+    Definitions<FunctionId> functions;
+    Definitions<LocationId> locations;
+    Definitions<LabelSetId> labels;
+    AllocationMap live, objects;
+
+    StringId text(uint64_t id) const { return texts.find(id).value_or(StringId{}); }
+  };
   struct Thread {
     ThreadId id{};
+    Process* process = nullptr;
     RingReader ring;
     bool is_gone = false;
     bool is_there = false;  // it has done something, and has not ended
@@ -106,39 +121,38 @@ class TraceDrain::Impl {
     if (slice_.size() > 0) sink_.add_trace(slice_, end_ns_);
   }
 
-  void read_definitions() {
-    definitions_.look();
-    while (const RingRecord* record = definitions_.peek()) {
-      define(*record);
-      definitions_.pass();
+  void read_definitions(Process& process) {
+    process.ring.look();
+    while (const RingRecord* record = process.ring.peek()) {
+      define(process, *record);
+      process.ring.pass();
     }
-    definitions_.release();
-    if (const uint64_t lost = definitions_.take_lost()) sink_.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, lost);
+    process.ring.release();
+    if (const uint64_t lost = process.ring.take_lost()) sink_.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, lost);
   }
 
-  void define(const RingRecord& r) {
+  void define(Process& process, const RingRecord& r) {
     Symbols& symbols = sink_.symbols();
-    const auto text = [&](uint64_t id) { return texts_.find(id).value_or(StringId{}); };
     switch (r.type) {
       case PYC_RING_TEXT:
-        texts_.set(r.id, symbols.intern_string(definitions_.text()));
+        process.texts.set(r.id, symbols.intern_string(process.ring.text()));
         break;
       case PYC_RING_FUNCTION: {
-        const Function function{.name = text(r.extra),
-                                .file = symbols.intern_file(text(r.arguments[0])),
+        const Function function{.name = process.text(r.extra),
+                                .file = symbols.intern_file(process.text(r.arguments[0])),
                                 .first_line = static_cast<uint32_t>(r.arguments[1]),
                                 .kind = r.arguments[2] ? v1::FRAME_KIND_NATIVE : v1::FRAME_KIND_PYTHON};
-        functions_.set(r.id, symbols.intern_function(function));
+        process.functions.set(r.id, symbols.intern_function(function));
         break;
       }
       case PYC_RING_LOCATION:
-        if (const auto function = functions_.find(r.extra))
-          locations_.set(r.id, symbols.intern_location({*function, static_cast<uint32_t>(r.arguments[0]),
-                                                        static_cast<int32_t>(r.arguments[1])}));
+        if (const auto function = process.functions.find(r.extra))
+          process.locations.set(r.id, symbols.intern_location({*function, static_cast<uint32_t>(r.arguments[0]),
+                                                               static_cast<int32_t>(r.arguments[1])}));
         break;
       case PYC_RING_LABEL: {
-        const Label label{text(r.arguments[0]), text(r.arguments[1])};
-        labels_.set(r.id, symbols.intern_labels({&label, 1}));
+        const Label label{process.text(r.arguments[0]), process.text(r.arguments[1])};
+        process.labels.set(r.id, symbols.intern_labels({&label, 1}));
         break;
       }
       default:
@@ -182,8 +196,8 @@ class TraceDrain::Impl {
     const int64_t now = std::max(time_.session_ns(r.time), last);
     if (r.type == PYC_RING_STANDS) return stand(t, r);
     t.is_there = r.type != PYC_RING_THREAD_END;
-    if (is_of_function(r.type)) return move(t, r, now, functions_.find(r.id));
-    if (is_of_location(r.type)) return move(t, r, now, locations_.find(r.id));
+    if (is_of_function(r.type)) return move(t, r, now, t.process->functions.find(r.id));
+    if (is_of_location(r.type)) return move(t, r, now, t.process->locations.find(r.id));
     note(t, r, now);
   }
 
@@ -217,7 +231,7 @@ class TraceDrain::Impl {
 
   // It is on the stack without having been called in the ring.
   void stand(Thread& t, const RingRecord& r) {
-    const auto place = locations_.find(r.id);
+    const auto place = t.process->locations.find(r.id);
     const bool is_leaf = r.extra == PYC_RING_STANDS_LEAF, is_first = r.extra == PYC_RING_STANDS_FIRST;
     if (!place || (with_calls_ && !is_leaf && (is_first || t.is_there))) {
       ++unknown_;
@@ -230,7 +244,7 @@ class TraceDrain::Impl {
   }
 
   void note(Thread& t, const RingRecord& r, int64_t now) {
-    const auto text = [&](uint64_t id) { return texts_.find(id).value_or(StringId{}); };
+    const auto text = [&](uint64_t id) { return t.process->text(id); };
     const uint32_t name = index(text(r.id));
     const auto& a = r.arguments;
     const auto emit = [&](TraceType type, uint32_t id, std::array<uint64_t, kMaxTraceArguments> arguments = {}) {
@@ -260,7 +274,7 @@ class TraceDrain::Impl {
       case PYC_RING_RERAISE:
         return t.exceptions.reraise(r.extra);
       case PYC_RING_CAUGHT:
-        return t.exceptions.caught(r.extra, locations_.find(r.id), t.depth,
+        return t.exceptions.caught(r.extra, t.process->locations.find(r.id), t.depth,
                                    with_calls_ ? 0 : static_cast<uint32_t>(a[0]), now);
       case PYC_RING_SPAN:
         return emit(TraceType::kSpan, name, {duration(a[0]), index(text(a[1]))});
@@ -269,7 +283,7 @@ class TraceDrain::Impl {
       case PYC_RING_HEAP:
         return emit(TraceType::kHeap, name, {a[0], a[1], a[2], index(text(a[3]))});
       case PYC_RING_LABELS:
-        t.labels = labels_.find(r.id).value_or(LabelSetId{});
+        t.labels = t.process->labels.find(r.id).value_or(LabelSetId{});
         return emit(TraceType::kLabels, index(t.labels));
       case PYC_RING_LOCAL:
         return emit(TraceType::kLocal, name, {index(text(a[0]))});
@@ -298,7 +312,7 @@ class TraceDrain::Impl {
   }
 
   void raise(Thread& t, const RingRecord& r, StringId type, int64_t now) {
-    const auto place = locations_.find(r.arguments[0]);
+    const auto place = t.process->locations.find(r.arguments[0]);
     StackId stack = t.stack;
     if (place) stack = sink_.symbols().intern_stack(sink_.symbols().stack(t.stack).parent, *place);
     t.exceptions.raise({.key = r.extra, .type = type, .stack = stack, .raised_ns = now, .reached_ns = now},
@@ -331,7 +345,7 @@ class TraceDrain::Impl {
     if (!std::ranges::is_sorted(memory_, {}, order)) std::ranges::stable_sort(memory_, {}, order);
     for (const MemoryEvent& e : memory_) {
       const bool is_object = e.type == TraceType::kObject || e.type == TraceType::kObjectEnd;
-      AllocationMap& live = is_object ? objects_ : live_;
+      AllocationMap& live = is_object ? e.thread->process->objects : e.thread->process->live;
       if (e.type == TraceType::kAllocation || e.type == TraceType::kObject) {
         if (!live.add(e.address, e.block)) sink_.add_loss(v1::LOSS_REASON_SELF_LIMIT, 1);
         if (!is_object) e.thread->last_allocation = e.address;
@@ -353,13 +367,8 @@ class TraceDrain::Impl {
   EventSink& sink_;
   RingTime time_;
   const bool with_calls_;
-  RingReader definitions_;
-  AllocationMap live_, objects_;
+  std::deque<Process> processes_;
   std::list<Thread> threads_;
-  Definitions<StringId> texts_;
-  Definitions<FunctionId> functions_;
-  Definitions<LocationId> locations_;
-  Definitions<LabelSetId> labels_;
   StackSteps steps_;
   TraceColumns slice_;
   std::vector<MemoryEvent> memory_;  // of the slice
@@ -367,10 +376,13 @@ class TraceDrain::Impl {
   uint64_t unknown_ = 0;             // events of what was never defined
 };
 
-TraceDrain::TraceDrain(EventSink& sink, RingTime time, RingReader definitions, bool with_calls)
-    : impl_(std::make_unique<Impl>(sink, time, std::move(definitions), with_calls)) {}
+TraceDrain::TraceDrain(EventSink& sink, RingTime time, bool with_calls)
+    : impl_(std::make_unique<Impl>(sink, time, with_calls)) {}
 TraceDrain::~TraceDrain() = default;
-void TraceDrain::add(ThreadId thread, RingReader ring) { impl_->add(thread, std::move(ring)); }
+uint32_t TraceDrain::add_process(RingReader definitions) { return impl_->add_process(std::move(definitions)); }
+void TraceDrain::add(ThreadId thread, RingReader ring, uint32_t process) {
+  impl_->add(thread, std::move(ring), process);
+}
 void TraceDrain::writer_is_gone(ThreadId thread) { impl_->writer_is_gone(thread); }
 uint64_t TraceDrain::drain(uint64_t until) { return impl_->drain(until); }
 void TraceDrain::set_time(RingTime time) { impl_->set_time(time); }

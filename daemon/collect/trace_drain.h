@@ -28,14 +28,16 @@ class TraceDrain {
   // Texts, functions and locations that a process may define; a writer that defines more is broken.
   static constexpr uint32_t kMaxDefinitions = 1u << 22;
 
-  // `sink` outlives it. `definitions` is the process's ring of them. Without `with_calls` the rings say nothing of who
-  // has called whom: a line stands alone on its thread's stack then, and what has a place of its own tells the whole of
-  // it. One owner thread.
-  TraceDrain(EventSink& sink, RingTime time, RingReader definitions, bool with_calls = true);
+  // `sink` outlives it. Without `with_calls` the rings say nothing of who has called whom: a line stands alone on its
+  // thread's stack then, and what has a place of its own tells the whole of it. One owner thread.
+  TraceDrain(EventSink& sink, RingTime time, bool with_calls = true);
   ~TraceDrain();
 
-  // A thread's ring, from its first event on. Its memory must be there until all of it was handed on.
-  void add(ThreadId thread, RingReader ring);
+  // A process, whose ring of definitions that is: its number.
+  uint32_t add_process(RingReader definitions);
+  // A thread's ring, from its first event on. Its memory must be there until all of it was handed on. `process`: the
+  // number of its process.
+  void add(ThreadId thread, RingReader ring, uint32_t process);
   // The thread's writer was killed: the next drain() hands on what is left, and touches the ring no more afterwards.
   void writer_is_gone(ThreadId thread);
 

@@ -116,16 +116,32 @@ pyc_probe_layout probe_layout(const pyc_layout& layout) {
           .long_digits = layout.long_digits};
 }
 
+// `to` is all zeros.
+void write_globs(std::span<char> to, const ProbePlan& plan) {
+  size_t at = 0;
+  const auto write = [&](char kind, const std::vector<std::string>& globs) {
+    for (const std::string& glob : globs) {
+      if (at + glob.size() + 3 > to.size()) return;
+      to[at++] = kind;
+      at += glob.copy(&to[at], glob.size()) + 1;
+    }
+  };
+  write('+', plan.include);
+  write('-', plan.exclude);
+}
+
 std::span<const std::byte> bytes_of(const auto& value) { return std::as_bytes(std::span(&value, 1)); }
 
 }  // namespace
 
-Probe::Probe(std::shared_ptr<const Process> process, const PythonRuntime& python, pyc_ring_on_full on_full)
+Probe::Probe(std::shared_ptr<const Process> process, const PythonRuntime& python, const ProbePlan& plan,
+             const TickClock& clock)
     : process_(std::move(process)),
       memory_(process_->pid()),
-      on_full_(on_full),
+      plan_(plan),
       layout_(probe_layout(python.layout)),
-      free_threaded_(python.layout.free_threaded) {}
+      free_threaded_(python.layout.free_threaded),
+      clock_(clock) {}
 
 Probe::~Probe() {
   if (!shared_) return;
@@ -135,7 +151,8 @@ Probe::~Probe() {
 }
 
 Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> process, const PythonRuntime& python,
-                                           uint32_t collectors, pyc_ring_on_full on_full) {
+                                           const ProbePlan& plan, const TickClock& clock,
+                                           std::optional<RemoteThread> at) {
   if (python.layout.version < kOldestVersion)
     return fail(ErrorCode::kFailed,
                 fmt::format("process {} runs Python {}: tracing needs 3.12 or later; sample it, without --trace",
@@ -146,13 +163,17 @@ Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> proces
         fmt::format(
             "process {} was started with -X disable-remote-debug, which forbids tracing: sample it, without --trace",
             process->pid()));
-  std::unique_ptr<Probe> probe(new Probe(std::move(process), python, on_full));
+  std::unique_ptr<Probe> probe(new Probe(std::move(process), python, plan, clock));
   PYC_TRY(TargetFunctions functions, find_target_functions(*probe->process_, probe->memory_, python));
-  PYC_CHECK(probe->prepare(std::move(functions), collectors));
-  const Status started = probe->execute(probe->record_, &Probe::has_started, kStartPatience, [] {});
-  if (!started) {
-    __atomic_store_n(&probe->control().cancelled, 1, __ATOMIC_RELEASE);
-    return std::unexpected(started.error());
+  if (at) {
+    PYC_CHECK(probe->prepare(std::move(functions), *at));
+    PYC_CHECK(probe->start(*at));
+  } else {
+    {
+      PYC_TRY(Place place, find_place(*probe->process_, functions.c_library));
+      PYC_CHECK(probe->prepare(std::move(functions), place.thread));
+    }
+    PYC_CHECK(probe->start());
   }
   if (!probe->records())
     return fail(ErrorCode::kFailed,
@@ -161,15 +182,13 @@ Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> proces
 }
 
 // Gives the probe its memory in the target and tells it what to do; nothing of it runs yet.
-Status Probe::prepare(TargetFunctions functions, uint32_t collectors) {
+Status Probe::prepare(TargetFunctions functions, RemoteThread& thread) {
   const pid_t pid = process_->pid();
   c_library_ = std::move(functions.c_library);
   add_pending_call_ = functions.add_pending_call.address();
   system_call_ = functions.system_call.address();
   if (system_call_ == 0)
     return fail(ErrorCode::kFailed, fmt::format("process {} has no C library that could be used", pid));
-  PYC_TRY(Place place, find_place(*process_, c_library_));
-  RemoteThread& thread = place.thread;
   const auto system_call = [&](const char* what, long number,
                                std::initializer_list<uint64_t> arguments) -> Result<uint64_t> {
     PYC_TRY(const int64_t result, thread.system_call(system_call_, number, arguments));
@@ -200,29 +219,45 @@ Status Probe::prepare(TargetFunctions functions, uint32_t collectors) {
   PYC_CHECK(system_call("close a file", SYS_close, {fd}));
   PYC_CHECK(system_call("make the probe executable", SYS_mprotect, {base, image.code_size, PROT_READ | PROT_EXEC}));
 
+  plan_control();
+  pyc_probe_command command{.api = functions.api,
+                            .layout = layout_,
+                            .control = nullptr,
+                            .collectors = plan_.collectors,
+                            .free_threaded = free_threaded_};
+  std::memcpy(&command.control, &shared, sizeof shared);
+  PYC_CHECK(thread.write(record_, bytes_of(command)));
+  command.collectors = 0;
+  return thread.write(stop_, bytes_of(command));
+}
+
+void Probe::plan_control() {
   control().magic = PYC_PROBE_MAGIC;
+  control().max_hits = plan_.max_hits;
+  write_globs(control().globs, plan_);
   control().thread_slots = kThreadSlots;
   control().definition_slots = kDefinitionSlots;
   control().definitions_at = kControlSize;
   control().rings_at = kControlSize + kDefinitionsSize;
   control().ring_stride = kRingSize;
   control().clock = clock_.counts_tsc() ? PYC_PROBE_CLOCK_TSC : PYC_PROBE_CLOCK_MONOTONIC;
-  control().origin = clock_.now();
+  control().origin = plan_.origin;
   control().patience = clock_.ticks_of_ns(kPatienceNs);
   start_heart();
-  for (uint32_t i = 0; i < PYC_PROBE_MAX_THREADS; ++i) make_ring(ring(i), kThreadSlots, on_full_);
+  for (uint32_t i = 0; i < PYC_PROBE_MAX_THREADS; ++i) make_ring(ring(i), kThreadSlots, plan_.on_full);
   // What is defined may not be dropped: it is waited for room.
   make_ring(definitions(), kDefinitionSlots, PYC_RING_BLOCK);
+}
 
-  pyc_probe_command command{.api = functions.api,
-                            .layout = layout_,
-                            .control = nullptr,
-                            .collectors = collectors,
-                            .free_threaded = free_threaded_};
-  std::memcpy(&command.control, &shared, sizeof shared);
-  PYC_CHECK(thread.write(record_, bytes_of(command)));
-  command.collectors = 0;
-  return thread.write(stop_, bytes_of(command));
+Status Probe::start(RemoteThread& at) {
+  PYC_CHECK(at.call(pending_, trap_, {record_}, kStartPatience));
+  return {};
+}
+
+Status Probe::start() {
+  const Status started = execute(record_, &Probe::has_started, kStartPatience, [] {});
+  if (!started) __atomic_store_n(&control().cancelled, 1, __ATOMIC_RELEASE);
+  return started;
 }
 
 // Makes the probe execute a command, some time soon.
@@ -326,7 +361,7 @@ std::span<std::byte> Probe::ring(uint32_t number) const {
 
 void Probe::reuse(uint32_t number) {
   std::memset(ring(number).data(), 0, sizeof(pyc_ring));
-  make_ring(ring(number), kThreadSlots, on_full_);
+  make_ring(ring(number), kThreadSlots, plan_.on_full);
   pyc_probe_thread& thread = control().threads[number];
   __atomic_store_n(&thread.state, PYC_PROBE_RING_FREE, __ATOMIC_RELEASE);
   __atomic_store_n(&thread.tid, 0, __ATOMIC_RELEASE);

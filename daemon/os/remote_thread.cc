@@ -122,6 +122,12 @@ Result<RemoteThread> RemoteThread::stop(pid_t pid, pid_t tid) {
   return thread;
 }
 
+Result<RemoteThread> RemoteThread::adopt(pid_t pid, pid_t tid) {
+  RemoteThread thread(std::make_unique<Impl>(pid, tid));
+  PYC_CHECK(thread.impl_->save());
+  return thread;
+}
+
 RemoteThread::RemoteThread(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RemoteThread::RemoteThread(RemoteThread&&) noexcept = default;
 

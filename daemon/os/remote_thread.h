@@ -26,6 +26,9 @@ class RemoteThread {
   // kTargetGone: there is no such thread (any more); kNotPermitted, kFailed as ProcessStop::stop().
   static Result<RemoteThread> stop(pid_t pid, pid_t tid);
 
+  // One that the calling thread traces and that stands still.
+  static Result<RemoteThread> adopt(pid_t pid, pid_t tid);
+
   RemoteThread(RemoteThread&&) noexcept;
   RemoteThread& operator=(RemoteThread&&) = delete;
   ~RemoteThread();

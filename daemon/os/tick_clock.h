@@ -19,7 +19,8 @@ class TickClock {
   // and what lies about them nearly as well.
   void look();
   int64_t monotonic_ns(uint64_t ticks) const {
-    return first_.ns + static_cast<int64_t>(static_cast<double>(static_cast<int64_t>(ticks - first_.ticks)) * ns_a_tick_);
+    return first_.ns +
+           static_cast<int64_t>(static_cast<double>(static_cast<int64_t>(ticks - first_.ticks)) * ns_a_tick_);
   }
   double ns_a_tick() const { return ns_a_tick_; }
 

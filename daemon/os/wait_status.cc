@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 
 namespace pycroscope {
 
@@ -17,8 +18,10 @@ std::optional<WaitStatus> peek_wait_status(pid_t tid) {
   if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED) return WaitStatus{WaitKind::kEnded, 0};
   // A traced thread's status is its signal, with the ptrace event (if any) in the second byte.
   const int event = info.si_status >> 8;
-  if (event != 0) return WaitStatus{WaitKind::kTrapped, 0};
-  return WaitStatus{WaitKind::kSignalDelivery, info.si_status & 0xff};
+  const int signal = info.si_status & 0xff;
+  if (event == PTRACE_EVENT_EXEC) return WaitStatus{WaitKind::kExecuted, 0};
+  if (event != 0) return WaitStatus{WaitKind::kTrapped, signal == SIGTRAP ? 0 : signal};
+  return WaitStatus{WaitKind::kSignalDelivery, signal};
 }
 
 }  // namespace pycroscope

@@ -11,11 +11,12 @@ enum class WaitKind {
   kEnded,           // exited or killed
   kSignalDelivery,  // stopped with `signal` about to be delivered: whoever lets it go must pass the signal on
   kTrapped,         // stopped by PTRACE_INTERRUPT, or by a stop signal of its own (SIGSTOP, SIGTSTP, ...)
+  kExecuted,        // stopped with another program about to begin
 };
 
 struct WaitStatus {
   WaitKind kind = WaitKind::kEnded;
-  int signal = 0;  // of kSignalDelivery
+  int signal = 0;  // of kSignalDelivery, and of kTrapped the stop signal, 0: none
 };
 
 // The state of thread `tid`, which the calling thread traces. It is left in the kernel, so that a parent's own wait

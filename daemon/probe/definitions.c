@@ -9,9 +9,7 @@ struct text {
   PyObject* owner;
 };
 
-static PyObject* type_of(PyObject* object) {
-  return *(PyObject**)((char*)object + pyc_probe.layout.object_type);
-}
+static PyObject* type_of(PyObject* object) { return *(PyObject**)((char*)object + pyc_probe.layout.object_type); }
 
 static PyObject* attribute(PyObject* object, const char* name) {
   PyObject* found = object ? pyc_probe.api.attribute(object, name) : NULL;
@@ -61,6 +59,25 @@ static uint32_t add_text(struct pyc_definitions* d, const char* bytes, uint64_t 
   return id;
 }
 
+// Whether functions of a file are to be told of.
+static int is_wanted(const struct text* file) {
+  const char* name = file->bytes + file->size;
+  while (name > file->bytes && name[-1] != '/') --name;
+  int is_included = 0, has_includes = 0;
+  for (const char* glob = pyc_probe.control->globs; *glob; ++glob) {
+    const char kind = *glob++;
+    int has_folder = 0;
+    for (const char* at = glob; *at; ++at) has_folder |= *at == '/';
+    const char* text = has_folder ? file->bytes : name;
+    const int fits = pyc_is_like(text, (uint64_t)(file->bytes + file->size - text), glob);
+    if (kind == '-' && fits) return 0;
+    has_includes |= kind == '+';
+    is_included |= kind == '+' && fits;
+    while (*glob) ++glob;
+  }
+  return is_included || !has_includes;
+}
+
 struct function {
   struct text name, place;  // file or module
   uint64_t first_line;
@@ -78,6 +95,7 @@ static uint32_t add_function(struct pyc_definitions* d, const void* key, const s
                                           {(uint64_t)f->is_c, 0}};
     id = ++d->functions;
     pyc_ring_write(&d->ring, PYC_RING_FUNCTION, 0, id, name, more, 2);
+    if (!f->is_c && d->has_globs && !is_wanted(&f->place)) id |= PYC_HIDDEN;
     pyc_add_id(&d->by_code, (uint64_t)(uintptr_t)key, id);
   }
   pyc_unlock(&d->lock);
@@ -93,7 +111,7 @@ static void on_code_end(void* code) {
 }
 
 void pyc_start_definitions(struct pyc_definitions* d, struct pyc_probe_control* control, uint32_t free_threaded) {
-  *d = (struct pyc_definitions){.extra = -1};
+  *d = (struct pyc_definitions){.extra = -1, .has_globs = control->globs[0] != 0};
   pyc_start_ids(&d->by_text, free_threaded);
   pyc_start_ids(&d->by_code, free_threaded);
   pyc_start_ids(&d->by_place, free_threaded);
@@ -149,7 +167,8 @@ uint32_t pyc_define_c_function(PyObject* callable, const void* definition) {
   PyObject* module = attribute(owner ? owner : callable, "__module__");
   // Of a function without a module its place is empty.
   const struct text nowhere = {"", 0, NULL};
-  const struct function function = {text_of(name), module && module != pyc_probe.api.none ? text_of(module) : nowhere, 0, 1};
+  const struct function function = {text_of(name), module && module != pyc_probe.api.none ? text_of(module) : nowhere,
+                                    0, 1};
   int is_new;
   const uint32_t id = add_function(&pyc_probe.definitions, definition, &function, &is_new);
   PyObject* used[] = {owner, own_name, own_text.owner, method, name, module, function.name.owner, function.place.owner};
@@ -161,6 +180,7 @@ uint32_t pyc_define_c_function(PyObject* callable, const void* definition) {
 uint32_t pyc_define_place(uint32_t function, uint64_t place, int64_t line, int64_t offset) {
   struct pyc_definitions* d = &pyc_probe.definitions;
   if (!function) return 0;
+  function &= ~PYC_HIDDEN;
   pyc_lock(&d->lock);
   uint32_t id = pyc_find_id(&d->by_place, place);
   if (!id && pyc_has_room(&d->by_place)) {

@@ -41,6 +41,28 @@ static inline int pyc_same_text(const char* text, uint64_t size, const char* oth
   return i == size && !other[i];
 }
 
+// Whether a text is as a glob says: * stands for any characters, ? for one, all others for themselves.
+static inline int pyc_is_like(const char* text, uint64_t size, const char* glob) {
+  const char* const end = text + size;
+  const char *star = NULL, *tried = NULL;
+  while (text < end) {
+    if (*glob == '*') {
+      star = ++glob;
+      tried = text;
+    } else if (*glob && (*glob == '?' || *glob == *text)) {
+      ++glob;
+      ++text;
+    } else if (star) {
+      glob = star;
+      text = ++tried;
+    } else {
+      return 0;
+    }
+  }
+  while (*glob == '*') ++glob;
+  return !*glob;
+}
+
 // Zeros; null without memory.
 static inline void* pyc_map(uint64_t size) {
   enum { kReadWrite = 3, kPrivateAnonymous = 0x22 };

@@ -7,7 +7,7 @@
 struct pyc_id {
   uint64_t key;  // 0: none; kForgotten: none any more
   uint32_t id;
-  uint32_t padding;
+  uint32_t uses;  // that pyc_use_id() has counted, of all threads about
 };
 
 struct pyc_id_slots {
@@ -50,12 +50,28 @@ static inline uint32_t pyc_find_id(const struct pyc_id_table* table, uint64_t ke
   }
 }
 
-static inline void pyc_put_id(struct pyc_id_slots* slots, uint64_t key, uint32_t id) {
-  uint64_t i = pyc_first_slot(key);
+// The same, and counts that it was used.
+static inline uint32_t pyc_use_id(const struct pyc_id_table* table, uint64_t key, uint32_t* uses) {
+  struct pyc_id_slots* slots = __atomic_load_n(&table->slots, __ATOMIC_ACQUIRE);
+  for (uint64_t i = pyc_first_slot(key); slots; ++i) {
+    struct pyc_id* slot = &slots->slot[i & slots->mask];
+    const uint64_t found = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
+    if (!found) break;
+    if (found != key) continue;
+    *uses = ++slot->uses;
+    return __atomic_load_n(&slot->id, __ATOMIC_RELAXED);
+  }
+  *uses = 1;
+  return 0;
+}
+
+static inline void pyc_put_id(struct pyc_id_slots* slots, const struct pyc_id* value) {
+  uint64_t i = pyc_first_slot(value->key);
   while (slots->slot[i & slots->mask].key) ++i;
   struct pyc_id* slot = &slots->slot[i & slots->mask];
-  slot->id = id;
-  __atomic_store_n(&slot->key, key, __ATOMIC_RELEASE);
+  slot->id = value->id;
+  slot->uses = value->uses;
+  __atomic_store_n(&slot->key, value->key, __ATOMIC_RELEASE);
 }
 
 // Twice as many slots, or as many without those that are forgotten. Where somebody may read the old ones meanwhile,
@@ -68,7 +84,7 @@ static inline int pyc_grow_ids(struct pyc_id_table* table) {
   struct pyc_id_slots* grown = pyc_new_ids(live * 4 > count ? count * 2 : count);
   if (!grown) return 0;
   for (uint64_t i = 0; i < count; ++i)
-    if (old->slot[i].key > PYC_FORGOTTEN) pyc_put_id(grown, old->slot[i].key, old->slot[i].id);
+    if (old->slot[i].key > PYC_FORGOTTEN) pyc_put_id(grown, &old->slot[i]);
   table->used = live;
   __atomic_store_n(&table->slots, grown, __ATOMIC_RELEASE);
   if (!table->unlocked)
@@ -83,7 +99,8 @@ static inline int pyc_has_room(struct pyc_id_table* table) {
 
 // Of a key that has none; pyc_has_room() has said that there is room.
 static inline void pyc_add_id(struct pyc_id_table* table, uint64_t key, uint32_t id) {
-  pyc_put_id(table->slots, key, id);
+  const struct pyc_id value = {key, id, 1};
+  pyc_put_id(table->slots, &value);
   ++table->used;
 }
 

@@ -23,7 +23,11 @@ static PyObject* tell_code(uint32_t type, PyObject* code) {
   const struct pyc_moment moment = pyc_begin(type);
   if (!moment.thread) return pyc_probe.api.none;
   if (code == pyc_import_code) pyc_import_moves(&moment, type);
-  if (collects(PYC_PROBE_CALL)) pyc_tell(&moment, type, pyc_code_id(code));
+  if (!collects(PYC_PROBE_CALL)) return pyc_probe.api.none;
+  const uint32_t id = pyc_code_id(code);
+  // The others of these events are not a place's.
+  if (id & PYC_HIDDEN) return type == PYC_RING_THROW || code == pyc_import_code ? pyc_probe.api.none : disable;
+  pyc_tell(&moment, type, id);
   return pyc_probe.api.none;
 }
 
@@ -59,7 +63,8 @@ PYC_HOOK(on_unwind) {
   moment.thread->unwound_importlib = a[0] == pyc_import_code;
   ++moment.thread->frames_unwound;
   if (a[0] == pyc_import_code) pyc_import_moves(&moment, PYC_RING_UNWIND);
-  if (collects(PYC_PROBE_CALL)) pyc_tell(&moment, PYC_RING_UNWIND, pyc_code_id(a[0]));
+  const uint32_t id = collects(PYC_PROBE_CALL) ? pyc_code_id(a[0]) : PYC_HIDDEN;
+  if (!(id & PYC_HIDDEN)) pyc_tell(&moment, PYC_RING_UNWIND, id);
   return pyc_probe.api.none;
 }
 
@@ -78,6 +83,7 @@ PYC_HOOK(on_c_call) {
   PYC_UNUSED;
   const void* definition = definition_of(a[2]);
   if (!definition) return pyc_probe.api.none;
+  if (pyc_probe.definitions.has_globs && pyc_code_id(a[0]) & PYC_HIDDEN) return pyc_probe.api.none;
   const struct pyc_moment moment = pyc_begin(PYC_RING_C_CALL);
   if (!moment.thread) return pyc_probe.api.none;
   const uint32_t known = pyc_find_id(&pyc_probe.definitions.by_code, (uint64_t)(uintptr_t)definition);
@@ -91,6 +97,7 @@ PYC_HOOK(on_c_return) {
   PYC_UNUSED;
   const void* definition = definition_of(a[2]);
   if (!definition) return pyc_probe.api.none;
+  if (pyc_probe.definitions.has_globs && pyc_code_id(a[0]) & PYC_HIDDEN) return pyc_probe.api.none;
   const struct pyc_moment moment = pyc_begin(PYC_RING_C_RETURN);
   // One that was called before the hooks came is no call that could end.
   if (!moment.thread || moment.thread->open_c_calls == 0) return pyc_probe.api.none;
@@ -102,7 +109,10 @@ PYC_HOOK(on_c_return) {
 PYC_HOOK(on_line) {
   PYC_UNUSED;
   const struct pyc_moment moment = pyc_begin(PYC_RING_LINE);
-  if (moment.thread) pyc_tell(&moment, PYC_RING_LINE, pyc_line_id(a[0], number(a[1])));
+  if (!moment.thread) return pyc_probe.api.none;
+  const struct pyc_place place = pyc_use_line(a[0], number(a[1]));
+  if (place.is_over) return disable;
+  pyc_tell(&moment, PYC_RING_LINE, place.id);
   return pyc_probe.api.none;
 }
 
@@ -114,14 +124,20 @@ PYC_HOOK(on_jump) {
   const int line = pyc_probe.api.line_of(a[0], (int)to);
   if (line < 0 || line != pyc_probe.api.line_of(a[0], (int)from)) return disable;
   const struct pyc_moment moment = pyc_begin(PYC_RING_LINE);
-  if (moment.thread) pyc_tell(&moment, PYC_RING_LINE, pyc_line_id(a[0], (uint64_t)line));
+  if (!moment.thread) return pyc_probe.api.none;
+  const struct pyc_place place = pyc_use_line(a[0], (uint64_t)line);
+  if (place.is_over) return disable;
+  pyc_tell(&moment, PYC_RING_LINE, place.id);
   return pyc_probe.api.none;
 }
 
 PYC_HOOK(on_instruction) {
   PYC_UNUSED;
   const struct pyc_moment moment = pyc_begin(PYC_RING_INSTRUCTION);
-  if (moment.thread) pyc_tell(&moment, PYC_RING_INSTRUCTION, pyc_instruction_id(a[0], number(a[1])));
+  if (!moment.thread) return pyc_probe.api.none;
+  const struct pyc_place place = pyc_use_instruction(a[0], number(a[1]));
+  if (place.is_over) return disable;
+  pyc_tell(&moment, PYC_RING_INSTRUCTION, place.id);
   return pyc_probe.api.none;
 }
 
@@ -180,7 +196,8 @@ PYC_HOOK(on_handled) {
   const struct pyc_ring_slot more = {moment.thread->frames_unwound, 0};
   moment.thread->frames_unwound = 0;
   moment.thread->unwound = NULL;
-  pyc_ring_write(&moment.thread->writer, PYC_RING_CAUGHT, moment.time, line_at(a[0], number(a[1])), key_of(a[2]), &more, 1);
+  pyc_ring_write(&moment.thread->writer, PYC_RING_CAUGHT, moment.time, line_at(a[0], number(a[1])), key_of(a[2]), &more,
+                 1);
   return pyc_probe.api.none;
 }
 
@@ -253,7 +270,8 @@ static const char* take_tool(PyObject* monitoring) {
 static int set_hook(PyObject* monitoring, const struct event* event, long mask) {
   PyObject* hook = pyc_new_callable(event->hook);
   const struct pyc_probe_api* api = &pyc_probe.api;
-  return hook && pyc_is_done(pyc_call_method(monitoring, "register_callback", api->new_long(tool), api->new_long(mask), hook));
+  return hook &&
+         pyc_is_done(pyc_call_method(monitoring, "register_callback", api->new_long(tool), api->new_long(mask), hook));
 }
 
 static const char* set_events(PyObject* monitoring) {
@@ -275,7 +293,8 @@ static const char* set_events(PyObject* monitoring) {
   if (of_imports_too) {
     api->retain(pyc_import_code);
     PyObject* events_of_imports = api->new_long(of_imports);
-    if (!pyc_is_done(pyc_call_method(monitoring, "set_local_events", api->new_long(tool), pyc_import_code, events_of_imports)))
+    if (!pyc_is_done(
+            pyc_call_method(monitoring, "set_local_events", api->new_long(tool), pyc_import_code, events_of_imports)))
       return "sys.monitoring does not take the probe's events of imports";
   }
   // What an earlier probe had no more use for.
@@ -298,14 +317,18 @@ void pyc_remove_monitoring(void) {
   if (monitoring) {
     if (pyc_import_code) {
       api->retain(pyc_import_code);
-      pyc_is_done(pyc_call_method(monitoring, "set_local_events", api->new_long(tool), pyc_import_code, api->new_long(0)));
+      pyc_is_done(
+          pyc_call_method(monitoring, "set_local_events", api->new_long(tool), pyc_import_code, api->new_long(0)));
     }
     pyc_is_done(pyc_call_method(monitoring, "set_events", api->new_long(tool), api->new_long(0), NULL));
     for (int i = 0; i < kEvents; ++i) {
       const long mask = mask_of(monitoring, events[i].name);
       api->retain(api->none);
-      if (mask) pyc_is_done(pyc_call_method(monitoring, "register_callback", api->new_long(tool), api->new_long(mask), api->none));
-      else api->release(api->none);
+      if (mask)
+        pyc_is_done(
+            pyc_call_method(monitoring, "register_callback", api->new_long(tool), api->new_long(mask), api->none));
+      else
+        api->release(api->none);
     }
     pyc_is_done(pyc_call_method(monitoring, "free_tool_id", api->new_long(tool), NULL, NULL));
   }

@@ -11,6 +11,7 @@ extern "C" {
 #define PYC_PROBE_MAGIC 0x45424f5250435901ull
 #define PYC_PROBE_MAX_THREADS 500u
 #define PYC_PROBE_MESSAGE 240u
+#define PYC_PROBE_GLOBS 4096u
 
 // Of pyc_probe_control.state, the probe's.
 enum pyc_probe_state {
@@ -59,7 +60,11 @@ struct pyc_probe_control {
   uint64_t rings_at, ring_stride;           // and the first of PYC_PROBE_MAX_THREADS others, and each next one
   uint64_t origin;                          // times in the rings are since then
   uint64_t patience;                        // how long the heartbeat may stand still until the probe removes its hooks
-  uint32_t clock;                           // pyc_probe_clock: of origin, patience and heartbeat
+  uint64_t max_hits;                        // of a place, after which it is told of no more; 0: any
+  // Texts that end with a 0, an empty one at the end: "+" and a glob of files whose functions are to be told of, "-"
+  // and one of those that are not.
+  char globs[PYC_PROBE_GLOBS];
+  uint32_t clock;  // pyc_probe_clock: of origin, patience and heartbeat
   // The daemon's, all the time.
   uint32_t cancelled;  // what has not begun yet is not to begin
   uint64_t heartbeat;

@@ -12,7 +12,9 @@ static void tell_stack(struct pyc_thread* thread, uint64_t time, uint32_t type, 
     if (depth < kDeepest && !(is_leaf && enters)) {
       PyObject* code = api->frame_code(frame);
       const int line = api->frame_line(frame);
-      ids[depth++] = pyc_line_id(code, line > 0 ? (uint64_t)line : 0);
+      // What is not told of leaves the stack without being told of.
+      const int is_there = first != PYC_RING_STANDS_NEXT || !(pyc_code_id(code) & PYC_HIDDEN);
+      if (is_there) ids[depth++] = pyc_line_id(code, line > 0 ? (uint64_t)line : 0);
       api->release(code);
     }
     PyObject* back = api->frame_back(frame);
@@ -31,8 +33,8 @@ void pyc_tell_place(const struct pyc_moment* moment) {
   if (!frame) return;
   PyObject* code = pyc_probe.api.frame_code(frame);
   const int line = pyc_probe.api.frame_line(frame);
-  pyc_ring_write(&moment->thread->writer, PYC_RING_STANDS, moment->time, pyc_line_id(code, line > 0 ? (uint64_t)line : 0),
-                 PYC_RING_STANDS_LEAF, NULL, 0);
+  pyc_ring_write(&moment->thread->writer, PYC_RING_STANDS, moment->time,
+                 pyc_line_id(code, line > 0 ? (uint64_t)line : 0), PYC_RING_STANDS_LEAF, NULL, 0);
   pyc_release(code);
   pyc_release(frame);
 }

@@ -60,16 +60,38 @@ static inline uint32_t pyc_code_id(PyObject* code) {
   return id ? id : pyc_define_code(code);
 }
 
-static inline uint32_t pyc_line_id(PyObject* code, uint64_t line) {
+// The number of a place. Places of functions that are not told of, and those that have been told of often enough, have
+// the number 0 with `is_over` set: none of them is to be told of.
+struct pyc_place {
+  uint32_t id;
+  uint32_t is_over;
+};
+
+static inline struct pyc_place pyc_use_place(PyObject* code, uint64_t within, int64_t line, int64_t offset) {
+  struct pyc_definitions* d = &pyc_probe.definitions;
   const uint32_t function = pyc_code_id(code);
-  const uint64_t place = pyc_line_place(function, line);
-  const uint32_t id = pyc_find_id(&pyc_probe.definitions.by_place, place);
-  return id ? id : pyc_define_place(function, place, (int64_t)line, -1);
+  if (function & PYC_HIDDEN) return (struct pyc_place){0, 1};
+  const uint64_t place = (uint64_t)function << 32 | within;
+  const uint64_t most = pyc_probe.control->max_hits;
+  uint32_t uses = 0;
+  uint32_t id = most ? pyc_use_id(&d->by_place, place, &uses) : pyc_find_id(&d->by_place, place);
+  if (most && uses > most) return (struct pyc_place){0, 1};
+  if (!id) id = pyc_define_place(function, place, line >= 0 ? line : pyc_probe.api.line_of(code, (int)offset), offset);
+  return (struct pyc_place){id, 0};
 }
 
-static inline uint32_t pyc_instruction_id(PyObject* code, uint64_t offset) {
-  const uint32_t function = pyc_code_id(code);
-  const uint64_t place = pyc_instruction_place(function, offset);
+static inline struct pyc_place pyc_use_line(PyObject* code, uint64_t line) {
+  return pyc_use_place(code, line, (int64_t)line, -1);
+}
+
+static inline struct pyc_place pyc_use_instruction(PyObject* code, uint64_t offset) {
+  return pyc_use_place(code, 1u << 31 | offset, -1, (int64_t)offset);
+}
+
+// Of a line that something else is told of.
+static inline uint32_t pyc_line_id(PyObject* code, uint64_t line) {
+  const uint32_t function = pyc_code_id(code) & ~PYC_HIDDEN;
+  const uint64_t place = (uint64_t)function << 32 | line;
   const uint32_t id = pyc_find_id(&pyc_probe.definitions.by_place, place);
-  return id ? id : pyc_define_place(function, place, pyc_probe.api.line_of(code, (int)offset), (int64_t)offset);
+  return id ? id : pyc_define_place(function, place, (int64_t)line, -1);
 }

@@ -56,8 +56,6 @@ Result<std::unique_ptr<Recorder>> Recorder::attach(Store& store, SamplerCache& s
                                                    const v1::AttachRequest& request, const RecordingTerms& terms,
                                                    int64_t requested_ns) {
   PYC_TRY(v1::RecordingConfig config, resolve_config(request.config()));
-  if (request.before_exec() && !config.trace().empty())
-    return fail(ErrorCode::kInvalid, "a program cannot be traced from its start yet: attach to it with --trace");
   if (terms.max_memory_bytes != 0) config.set_max_memory_bytes(terms.max_memory_bytes);
   PYC_TRY(const std::optional<gid_t> group, group_to_share_with(caller, request.share()));
   PYC_TRY(Process process, Process::open(request.pid()));

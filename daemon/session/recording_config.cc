@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/collect/collector.h"
+#include "daemon/inject/probe.h"
 #include "daemon/session/choose_source.h"
 #include "daemon/session/self_limit.h"
 
@@ -48,7 +49,18 @@ Status resolve_trace(v1::RecordingConfig& config) {
   };
   std::ranges::copy_if(kTraceNames, std::back_inserter(resolved), is_asked);
   config.mutable_trace()->Assign(resolved.begin(), resolved.end());
-  if (config.trace().empty()) return {};
+  if (config.trace().empty()) {
+    if (config.on_full() == v1::ON_FULL_UNSPECIFIED && config.include().empty() && config.exclude().empty() &&
+        config.max_hits() == 0)
+      return {};
+    return fail(ErrorCode::kInvalid, "what files are included and what happens when a ring is full is for a trace");
+  }
+  size_t bytes = 0;
+  for (const auto* globs : {&config.include(), &config.exclude()})
+    for (const std::string& glob : *globs) bytes += glob.size() + 2;
+  if (bytes > ProbePlan::kMaxGlobBytes)
+    return fail(ErrorCode::kInvalid, "too many files to include or exclude: use fewer or shorter globs");
+  if (config.on_full() == v1::ON_FULL_UNSPECIFIED) config.set_on_full(v1::ON_FULL_DROP);
   if (config.mode() != v1::SAMPLE_MODE_UNSPECIFIED || !config.sampler().empty())
     return fail(ErrorCode::kInvalid, "what is traced is not sampled as well: leave out the mode and the sampler");
   if (config.subprocesses()) return fail(ErrorCode::kInvalid, "children are not traced yet: leave out -s or the trace");

@@ -106,12 +106,13 @@ std::string run(uint64_t pace, double seconds) {
   std::array rings{test::Ring(kSlots), test::Ring(kSlots)};
   const std::vector<Step> steps = made_up(definitions);
   const auto start = static_cast<uint64_t>(monotonic_ns());
-  TraceDrain drain(*writer, RingTime{.zero_ns = -static_cast<int64_t>(start)}, std::move(definitions.reader));
+  TraceDrain drain(*writer, RingTime{.zero_ns = -static_cast<int64_t>(start)});
+  const uint32_t definer = drain.add_process(std::move(definitions.reader));
   const ProcessId process = writer->symbols().intern_process({.pid = 1, .command = {}});
   std::vector<ThreadId> threads;
   for (test::Ring& ring : rings) {
     threads.push_back(writer->symbols().add_thread(process, static_cast<int32_t>(threads.size()) + 1, {}));
-    drain.add(threads.back(), std::move(ring.reader));
+    drain.add(threads.back(), std::move(ring.reader), definer);
   }
 
   const pid_t child = ::fork();

@@ -30,19 +30,21 @@ class TraceDrainTest : public testing::Test {
   TraceDrainTest()
       : definitions_(1024),
         other_definitions_(1024),
-        drain_(sink_, RingTime{.zero_ns = -1000}, std::move(definitions_.reader)) {
+        drain_(sink_, RingTime{.zero_ns = -1000}),
+        process_(drain_.add_process(std::move(definitions_.reader))) {
     define_program(definitions_);
     define_program(other_definitions_);
     const ProcessId process = sink_.symbols().intern_process({7, {}, 0});
     for (int tid : {1, 2}) threads_.push_back(sink_.symbols().add_thread(process, tid, {}));
   }
 
-  void add(Ring& ring, size_t thread) { drain_.add(threads_[thread], std::move(ring.reader)); }
+  void add(Ring& ring, size_t thread) { drain_.add(threads_[thread], std::move(ring.reader), process_); }
   uint64_t lost() const { return sink_.lost(); }
 
   MemorySink sink_;
   Ring definitions_, other_definitions_;
   TraceDrain drain_;
+  uint32_t process_;
   std::vector<ThreadId> threads_;
 };
 
@@ -133,9 +135,10 @@ TEST_F(TraceDrainTest, AnExceptionIsCaughtWhereNoHandlerLetsItGoOn) {
 }
 
 TEST_F(TraceDrainTest, WithoutCallsWhatHasAPlaceTellsItsStack) {
-  TraceDrain drain(sink_, RingTime{.zero_ns = -1000, .ns_a_tick = 2}, std::move(other_definitions_.reader), false);
+  TraceDrain drain(sink_, RingTime{.zero_ns = -1000, .ns_a_tick = 2}, false);
+  const uint32_t process = drain.add_process(std::move(other_definitions_.reader));
   Ring ring(64);
-  drain.add(threads_[0], std::move(ring.reader));
+  drain.add(threads_[0], std::move(ring.reader), process);
   ring.write(PYC_RING_THREAD_START, 1000, 0);
   ring.write(PYC_RING_LINE, 1010, 1);
   ring.write(PYC_RING_STANDS, 1020, 1, PYC_RING_STANDS_FIRST);
