@@ -118,6 +118,15 @@ LabelSetId Symbols::intern_labels(std::span<const Label> labels) {
   return LabelSetId{intern(label_sets_, label_set_ids_, hash, std::vector<Label>(labels.begin(), labels.end()))};
 }
 
+void Symbols::set_opcode(LocationId location, StringId name) {
+  if (opcode_names_.try_emplace(index(location), name).second) opcodes_.push_back({location, name});
+}
+
+StringId Symbols::opcode(LocationId id) const {
+  const auto known = opcode_names_.find(index(id));
+  return known == opcode_names_.end() ? StringId{} : known->second;
+}
+
 Symbols::Mark Symbols::mark() const {
   auto size = [](const auto& table) { return static_cast<uint32_t>(table.size()); };
   return {size(strings_), size(files_),     size(functions_), size(locations_),

@@ -78,6 +78,11 @@ struct Label {
   bool operator==(const Label&) const = default;
 };
 
+struct Opcode {
+  LocationId location{};
+  StringId name{};
+};
+
 class Symbols {
  public:
   Symbols();
@@ -96,6 +101,8 @@ class Symbols {
   ThreadId add_thread(ProcessId process, int32_t tid, StringId name);
   void rename_thread(ThreadId thread, StringId name);
   LabelSetId intern_labels(std::span<const Label> labels);  // sorted by key by the caller
+  // What the instruction at a location does; once for each.
+  void set_opcode(LocationId location, StringId name);
 
   std::string_view string(StringId id) const { return strings_[index(id)]; }
   const File& file(FileId id) const { return files_[index(id)]; }
@@ -105,6 +112,10 @@ class Symbols {
   const TracedProcess& process(ProcessId id) const { return processes_[index(id)]; }
   const Thread& thread(ThreadId id) const { return threads_[index(id)]; }
   std::span<const Label> labels(LabelSetId id) const { return label_sets_[index(id)]; }
+  // Empty where it is not known.
+  StringId opcode(LocationId id) const;
+  // All that are known, in the order in which they became so.
+  std::span<const Opcode> opcodes() const { return opcodes_; }
 
   // Sizes of all tables at one moment; everything at or above a mark is newer than it.
   struct Mark {
@@ -125,6 +136,7 @@ class Symbols {
   std::vector<TracedProcess> processes_;
   std::vector<Thread> threads_;
   std::vector<std::vector<Label>> label_sets_;
+  std::vector<Opcode> opcodes_;
   uint64_t thread_name_changes_ = 0;
 
   std::vector<std::unique_ptr<char[]>> arena_;
@@ -135,6 +147,7 @@ class Symbols {
   std::unordered_map<uint64_t, StackId> stack_ids_;
   std::unordered_map<uint64_t, ProcessId> process_ids_;
   std::unordered_multimap<uint64_t, uint32_t> label_set_ids_;
+  std::unordered_map<uint32_t, StringId> opcode_names_;  // by LocationId
 
   std::string_view store_text(std::string_view text);
 };

@@ -5,6 +5,7 @@ namespace pycroscope {
 namespace {
 
 struct InstructionRow {
+  LocationId id{};
   Location location;
   uint32_t group = 0, process = 0;
   Weight self, total;  // equal: calls are their function's
@@ -22,7 +23,8 @@ std::vector<InstructionRow> instruction_rows(const PassContext& context) {
     const uint32_t process = index(symbols.thread(s.thread).process) + 1;
     const uint32_t i = places({index(id), s.group, 0});
     if (i == rows.size())
-      rows.push_back({.location = location, .group = s.group, .process = kNoProcess, .self = {}, .total = {}});
+      rows.push_back(
+          {.id = id, .location = location, .group = s.group, .process = kNoProcess, .self = {}, .total = {}});
     rows[i].process = common_process(rows[i].process, process);
     rows[i].total += s.weight;
   }
@@ -44,7 +46,7 @@ Status pass_instructions(PassContext& context, v1::View& view) {
     table.add_function(symbols.function(row.location.function));
     table.add_line(row.location.line);
     table.add_offset(row.location.offset);
-    table.add_opcode(0);
+    table.add_opcode(symbols.text(context.symbols().string(context.symbols().opcode(row.id))));
     table.add_samples(row.self.samples);
     if (knows.hits()) table.add_hits(row.self.instructions);
     if (knows.wall()) table.add_self_ns(row.self.ns);

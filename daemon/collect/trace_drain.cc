@@ -146,9 +146,13 @@ class TraceDrain::Impl {
         break;
       }
       case PYC_RING_LOCATION:
-        if (const auto function = process.functions.find(r.extra))
-          process.locations.set(r.id, symbols.intern_location({*function, static_cast<uint32_t>(r.arguments[0]),
-                                                               static_cast<int32_t>(r.arguments[1])}));
+        if (const auto function = process.functions.find(r.extra)) {
+          const LocationId location = symbols.intern_location(
+              {*function, static_cast<uint32_t>(r.arguments[0]), static_cast<int32_t>(r.arguments[1])});
+          process.locations.set(r.id, location);
+          const auto opcode = static_cast<int32_t>(r.arguments[1]) >= 0 ? r.arguments[1] >> 32 : 0;
+          if (opcode != 0) symbols.set_opcode(location, process.text(opcode));
+        }
         break;
       case PYC_RING_LABEL: {
         const Label label{process.text(r.arguments[0]), process.text(r.arguments[1])};

@@ -28,7 +28,10 @@ Result<ExecWatch> ExecWatch::begin(pid_t pid) {
 }
 
 ExecWatch::ExecWatch(ExecWatch&& other) noexcept
-    : pid_(std::exchange(other.pid_, 0)), stands_(other.stands_), breakpoints_(std::move(other.breakpoints_)), place_(other.place_) {}
+    : pid_(std::exchange(other.pid_, 0)),
+      stands_(other.stands_),
+      breakpoints_(std::move(other.breakpoints_)),
+      place_(other.place_) {}
 
 ExecWatch::~ExecWatch() {
   if (pid_ == 0) return;

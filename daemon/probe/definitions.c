@@ -177,19 +177,43 @@ uint32_t pyc_define_c_function(PyObject* callable, const void* definition) {
   return id;
 }
 
-uint32_t pyc_define_place(uint32_t function, uint64_t place, int64_t line, int64_t offset) {
+// What the instruction at an offset is called, without what an interpreter has put in its place.
+static struct text opcode_at(PyObject* code, int64_t offset) {
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  PyObject* bytes = pyc_probe.opcode_names ? attribute(code, "co_code") : NULL;
+  PyObject* number = NULL;
+  if (bytes && offset < api->bytes_size(bytes)) number = api->new_long((unsigned char)api->bytes(bytes)[offset]);
+  PyObject* name = number ? api->item(pyc_probe.opcode_names, number) : NULL;
+  if (!name) api->clear_error();
+  pyc_release(number);
+  pyc_release(bytes);
+  struct text text = text_of(name);
+  pyc_release(name);  // the list has it
+  return text;
+}
+
+uint32_t pyc_define_place(uint32_t function, uint64_t place, PyObject* code, int64_t line, int64_t offset) {
   struct pyc_definitions* d = &pyc_probe.definitions;
   if (!function) return 0;
+  struct text opcode = {NULL, 0, NULL};
+  if (offset >= 0) {
+    const struct pyc_held_error error = pyc_hold_error();
+    opcode = opcode_at(code, offset);
+    pyc_restore_error(error);
+    line = pyc_probe.api.line_of(code, (int)offset);
+  }
   function &= ~PYC_HIDDEN;
   pyc_lock(&d->lock);
   uint32_t id = pyc_find_id(&d->by_place, place);
   if (!id && pyc_has_room(&d->by_place)) {
+    const uint64_t name = opcode.bytes ? add_text(d, opcode.bytes, opcode.size) : 0;
     id = ++d->places;
-    const struct pyc_ring_slot more = {line > 0 ? (uint64_t)line : 0, (uint64_t)offset};
+    const struct pyc_ring_slot more = {line > 0 ? (uint64_t)line : 0, name << 32 | (uint32_t)offset};
     pyc_ring_write(&d->ring, PYC_RING_LOCATION, 0, id, function, &more, 1);
     pyc_add_id(&d->by_place, place, id);
   }
   pyc_unlock(&d->lock);
+  pyc_release(opcode.owner);
   return id;
 }
 

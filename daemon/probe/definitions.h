@@ -25,8 +25,8 @@ void pyc_start_definitions(struct pyc_definitions* d, struct pyc_probe_control* 
 // lost. None leaves an exception behind, but what was set before is still there.
 uint32_t pyc_define_code(PyObject* code);
 uint32_t pyc_define_c_function(PyObject* callable, const void* definition);
-// `place`: the function's number and what tells it apart within that.
-uint32_t pyc_define_place(uint32_t function, uint64_t place, int64_t line, int64_t offset);
+// `place`: the function's number and what tells it apart within that. A line has no offset: -1.
+uint32_t pyc_define_place(uint32_t function, uint64_t place, PyObject* code, int64_t line, int64_t offset);
 uint32_t pyc_define_text(PyObject* text);
 // Of an object's type, with its module unless that is builtins.
 uint32_t pyc_define_type_of(PyObject* object);

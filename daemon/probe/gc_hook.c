@@ -38,7 +38,8 @@ static PyObject* on_gc(PyObject* self, PyObject* const* a, size_t count, PyObjec
 
 // The list gc.callbacks; null where it cannot be had.
 static PyObject* callbacks(void) {
-  PyObject* gc = pyc_probe.api.import("gc");
+  static const char* const modules[] = {"gc", NULL};
+  PyObject* gc = pyc_import(modules);
   PyObject* list = gc ? pyc_probe.api.attribute(gc, "callbacks") : NULL;
   if (!list) pyc_probe.api.clear_error();
   pyc_release(gc);

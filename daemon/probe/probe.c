@@ -40,6 +40,38 @@ void pyc_restore_error(struct pyc_held_error error) {
   pyc_probe.api.restore_error(error.type, error.value, error.traceback);
 }
 
+PyObject* pyc_import(const char* const* names) {
+  enum { kMost = 8 };
+  const struct pyc_probe_api* api = &pyc_probe.api;
+  PyObject* modules = api->sys_object("modules");
+  PyObject* added[kMost] = {NULL};
+  for (int i = 0; names[i] && i < kMost; ++i) {
+    PyObject* name = api->new_text(names[i]);
+    PyObject* there = name ? api->item(modules, name) : NULL;
+    if (!there) api->clear_error();
+    if (there) pyc_release(name);
+    added[i] = there ? NULL : name;
+    pyc_release(there);
+  }
+  PyObject* module = api->import(names[0]);
+  if (!module) api->clear_error();
+  for (int i = 0; i < kMost; ++i) {
+    if (!added[i]) continue;
+    api->retain(api->none);
+    pyc_is_done(pyc_call_method(modules, "pop", added[i], api->none, NULL));
+  }
+  return module;
+}
+
+static PyObject* find_opcode_names(void) {
+  static const char* const modules[] = {"opcode", "_opcode", "_opcode_metadata", NULL};
+  PyObject* module = pyc_import(modules);
+  PyObject* names = module ? pyc_probe.api.attribute(module, "opname") : NULL;
+  if (!names) pyc_probe.api.clear_error();
+  pyc_release(module);
+  return names;
+}
+
 // As CPython's headers have them.
 struct member {
   const char* name;
@@ -85,6 +117,8 @@ static void take_out(void) {
   pyc_remove_monitoring();
   pyc_remove_gc();
   pyc_stop_imports();
+  pyc_release(pyc_probe.opcode_names);
+  pyc_probe.opcode_names = NULL;
   pyc_restore_error(error);
 }
 
@@ -103,6 +137,7 @@ static void put_in(const struct pyc_probe_command* command) {
   pyc_start_definitions(&p->definitions, p->control, command->free_threaded);
   pyc_start_threads(&p->threads);
   if (p->collectors & (PYC_PROBE_IMPORT | PYC_PROBE_EXCEPTION)) pyc_start_imports();
+  if (p->collectors & PYC_PROBE_INSTRUCTION) p->opcode_names = find_opcode_names();
   const char* problem = p->collectors & PYC_PROBE_GC ? pyc_install_gc() : NULL;
   if (!problem) problem = pyc_install_monitoring();
   if (problem) {

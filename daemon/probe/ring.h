@@ -84,8 +84,9 @@ enum pyc_ring_type {
   // Definitions of `id`, in the ring of definitions:
   PYC_RING_TEXT = 64,      // extra: bytes of UTF-8, at most PYC_RING_MAX_TEXT, in as many more slots as they need
   PYC_RING_FUNCTION = 65,  // extra: name; path or module, first line, 1 for a C function, 0
-  PYC_RING_LOCATION = 66,  // extra: function; line, offset or -1
-  PYC_RING_LABEL = 67,     // extra: 0; key, value: a label set of one
+  // extra: function; line, offset or -1 in the low half and in the high one a text that names the instruction, or 0
+  PYC_RING_LOCATION = 66,
+  PYC_RING_LABEL = 67,  // extra: 0; key, value: a label set of one
 };
 
 // What a location that stands on the stack is.

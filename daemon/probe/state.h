@@ -10,7 +10,8 @@ struct pyc_probe {
   struct pyc_probe_control* control;
   struct pyc_definitions definitions;
   struct pyc_threads threads;
-  uint32_t* is_parent;  // 0 in a child that was forked: what is shared is its parent's
+  PyObject* opcode_names;  // the list opcode.opname, where instructions are told of
+  uint32_t* is_parent;     // 0 in a child that was forked: what is shared is its parent's
   uint32_t collectors;
   uint32_t records;
 };
@@ -44,6 +45,10 @@ void pyc_remove_monitoring(void);
 // What gc.callbacks calls.
 const char* pyc_install_gc(void);
 void pyc_remove_gc(void);
+
+// A module of the standard library. It, and what it imports itself, `names` with a null at the end, is not left in
+// sys.modules where it was not there. Null, and no exception, on failure.
+PyObject* pyc_import(const char* const* names);
 
 // A Python object that calls `function` as `tp_vectorcall` does; null, and no exception, on failure.
 typedef PyObject* (*pyc_vectorcall)(PyObject* self, PyObject* const* arguments, size_t count, PyObject* names);

@@ -76,7 +76,7 @@ static inline struct pyc_place pyc_use_place(PyObject* code, uint64_t within, in
   uint32_t uses = 0;
   uint32_t id = most ? pyc_use_id(&d->by_place, place, &uses) : pyc_find_id(&d->by_place, place);
   if (most && uses > most) return (struct pyc_place){0, 1};
-  if (!id) id = pyc_define_place(function, place, line >= 0 ? line : pyc_probe.api.line_of(code, (int)offset), offset);
+  if (!id) id = pyc_define_place(function, place, code, line, offset);
   return (struct pyc_place){id, 0};
 }
 
@@ -93,5 +93,5 @@ static inline uint32_t pyc_line_id(PyObject* code, uint64_t line) {
   const uint32_t function = pyc_code_id(code) & ~PYC_HIDDEN;
   const uint64_t place = (uint64_t)function << 32 | line;
   const uint32_t id = pyc_find_id(&pyc_probe.definitions.by_place, place);
-  return id ? id : pyc_define_place(function, place, (int64_t)line, -1);
+  return id ? id : pyc_define_place(function, place, code, (int64_t)line, -1);
 }

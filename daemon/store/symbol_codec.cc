@@ -86,6 +86,13 @@ class SymbolReader {
       if (in_.ok()) symbols_.rename_thread(thread, name);
       return in_.ok();
     });
+    if (in_.finished()) return true;
+    repeat(in_.varint32(), [&] {
+      const auto location = id<LocationId>(have.locations);
+      const auto name = id<StringId>(have.strings);
+      if (in_.ok()) symbols_.set_opcode(location, name);
+      return in_.ok();
+    });
     return in_.finished();
   }
 
@@ -158,7 +165,8 @@ class SymbolReader {
 
 std::optional<std::string> SymbolsWritten::delta(const Symbols& symbols) const {
   Symbols::Mark now = symbols.mark();
-  if (now == mark_ && symbols.thread_name_changes() == name_changes_) return std::nullopt;
+  const auto opcodes = symbols.opcodes().subspan(opcodes_);
+  if (now == mark_ && symbols.thread_name_changes() == name_changes_ && opcodes.empty()) return std::nullopt;
   ByteWriter out;
   for (auto table : kTables) out.varint(mark_.*table);
   for (auto table : kTables) out.varint(now.*table - mark_.*table);
@@ -172,12 +180,18 @@ std::optional<std::string> SymbolsWritten::delta(const Symbols& symbols) const {
     out.varint(thread);
     out.varint(index(symbols.thread(ThreadId{thread}).name));
   }
+  if (!opcodes.empty()) out.varint(opcodes.size());
+  for (const Opcode& opcode : opcodes) {
+    out.varint(index(opcode.location));
+    out.varint(index(opcode.name));
+  }
   return zstd_compress(out.view(), kZstdLevel);
 }
 
 void SymbolsWritten::advance(const Symbols& symbols) {
   mark_ = symbols.mark();
   name_changes_ = symbols.thread_name_changes();
+  opcodes_ = symbols.opcodes().size();
   thread_names_.resize(mark_.threads);
   for (uint32_t i = 0; i < mark_.threads; ++i) thread_names_[i] = symbols.thread(ThreadId{i}).name;
 }

@@ -1,6 +1,7 @@
 // Symbols as bytes: what is newer than a mark, plus thread names that changed. ON DISK: DO NOT CHANGE.
 //
 //   symbols := zstd frame of: mark counts strings files functions locations stacks processes threads label_sets renames
+//              opcodes?
 //     mark, counts := varint{8}      sizes of the eight tables before, and how many entries of each follow, in the
 //                                    order of Symbols::Mark: strings files functions locations stacks processes
 //                                    threads label_sets
@@ -10,6 +11,7 @@
 //     process   := pid:zigzag command:varint    thread   := process:varint tid:zigzag name:varint
 //     label_set := size:varint (key:varint value:varint)*
 //     renames   := size:varint (thread:varint name:varint)*
+//     opcodes   := size:varint (location:varint name:varint)*, left out when there are none
 #pragma once
 
 #include <optional>
@@ -34,6 +36,7 @@ class SymbolsWritten {
  private:
   Symbols::Mark mark_ = Symbols().mark();
   uint64_t name_changes_ = 0;
+  size_t opcodes_ = 0;
   std::vector<StringId> thread_names_;  // as stored
 };
 
