@@ -12,10 +12,11 @@
 namespace pycroscope {
 namespace {
 
-ProcessId intern(const Process& process, Symbols& symbols) {
+ProcessId intern(pid_t pid, const Process& process, std::optional<ProcessId> parent, Symbols& symbols) {
   const auto words = process.command().value_or(std::vector<std::string>{});
-  return symbols.intern_process(
-      {.pid = process.pid(), .command = symbols.intern_string(fmt::format("{}", fmt::join(words, " ")))});
+  return symbols.intern_process({.pid = pid,
+                                 .command = symbols.intern_string(fmt::format("{}", fmt::join(words, " "))),
+                                 .parent = parent ? index(*parent) + 1 : 0});
 }
 
 }  // namespace
@@ -24,18 +25,32 @@ Result<std::unique_ptr<ProbedProcess>> ProbedProcess::start(std::shared_ptr<cons
                                                             const PythonRuntime& python, const ProbePlan& plan,
                                                             const TickClock& clock, std::optional<RemoteThread> at,
                                                             EventSink& sink, TraceDrain& drain) {
-  std::unique_ptr<ProbedProcess> traced(new ProbedProcess(process, python, sink.symbols()));
+  std::unique_ptr<ProbedProcess> traced(new ProbedProcess(process->pid(), process, python, nullptr, sink.symbols()));
   PYC_TRY(traced->probe_, Probe::load(std::move(process), python, plan, clock, std::move(at)));
   traced->number_ = drain.add_process(RingReader(traced->probe_->definitions(), Probe::kDefinitionSlots));
   return traced;
 }
 
-ProbedProcess::ProbedProcess(std::shared_ptr<const Process> process, const PythonRuntime& python, Symbols& symbols)
-    : process_(std::move(process)),
+std::unique_ptr<ProbedProcess> ProbedProcess::adopt(Probe& root, const Probe::Child& child, pid_t pid,
+                                                    std::shared_ptr<const Process> process, EventSink& sink,
+                                                    TraceDrain& drain) const {
+  if (!process) process = process_;
+  std::unique_ptr<ProbedProcess> adopted(new ProbedProcess(pid, process, python_, this, sink.symbols()));
+  adopted->probe_ = root.adopt(child, std::move(process));
+  adopted->child_number_ = child.number;
+  adopted->number_ = drain.add_process(RingReader(adopted->probe_->definitions(), Probe::kDefinitionSlots), number_);
+  return adopted;
+}
+
+ProbedProcess::ProbedProcess(pid_t pid, std::shared_ptr<const Process> process, const PythonRuntime& python,
+                             const ProbedProcess* parent, Symbols& symbols)
+    : pid_(pid),
+      process_(std::move(process)),
       python_(python),
       memory_(process_->pid()),
+      id_(intern(pid, *process_, parent ? std::optional(parent->id_) : std::nullopt, symbols)),
       names_(memory_, python_),
-      threads_(*process_, intern(*process_, symbols)) {
+      threads_(*process_, id_) {
   threads_.set_names(&names_);
 }
 
@@ -68,8 +83,7 @@ void ProbedProcess::update(int64_t now_ns, EventSink& sink) {
 }
 
 void ProbedProcess::look_for_ended(TraceDrain& drain) {
-  const std::vector<pid_t> tids = thread_ids(process_->pid());
-  if (tids.empty()) return;
+  const std::vector<pid_t> tids = alive() ? thread_ids(pid_) : std::vector<pid_t>{};
   for (auto it = writers_.begin(); it != writers_.end();) {
     auto& [number, writer] = *it;
     if (writer.is_gone) {

@@ -25,9 +25,19 @@ class ProbedProcess {
                                                       const PythonRuntime& python, const ProbePlan& plan,
                                                       const TickClock& clock, std::optional<RemoteThread> at,
                                                       EventSink& sink, TraceDrain& drain);
+  // A child `pid` of this one that was forked, and writes since then. `process`: null when it has ended already.
+  std::unique_ptr<ProbedProcess> adopt(Probe& root, const Probe::Child& child, pid_t pid,
+                                       std::shared_ptr<const Process> process, EventSink& sink,
+                                       TraceDrain& drain) const;
 
-  const Process& process() const { return *process_; }
+  pid_t pid() const { return pid_; }
+  bool alive() const { return pid_ == process_->pid() && process_->alive(); }
   Probe& probe() { return *probe_; }
+  // Of a child that was adopted, its number with the root.
+  std::optional<uint32_t> child_number() const { return child_number_; }
+  // It has ended, and all that it wrote was handed on.
+  bool has_finished(const TraceDrain& drain) const { return !alive() && drain.has_finished(number_); }
+  uint32_t number() const { return number_; }  // in the drain
 
   // Takes in threads that have begun to write.
   void admit(Symbols& symbols, TraceDrain& drain);
@@ -45,15 +55,19 @@ class ProbedProcess {
     bool is_gone = false;
   };
 
-  ProbedProcess(std::shared_ptr<const Process> process, const PythonRuntime& python, Symbols& symbols);
+  ProbedProcess(pid_t pid, std::shared_ptr<const Process> process, const PythonRuntime& python,
+                const ProbedProcess* parent, Symbols& symbols);
   pid_t outer_id(pid_t inner) const;
 
-  const std::shared_ptr<const Process> process_;
+  const pid_t pid_;
+  const std::shared_ptr<const Process> process_;  // its parent where it ended before anybody looked
   const PythonRuntime python_;
   const LiveMemory memory_;
+  const ProcessId id_;
   ThreadNameReader names_;
   ThreadTable threads_;
   std::unique_ptr<Probe> probe_;
+  std::optional<uint32_t> child_number_;
   uint32_t number_ = 0;                 // in the drain
   std::map<uint32_t, Writer> writers_;  // by the number of their ring
   uint64_t unrecorded_ = 0;

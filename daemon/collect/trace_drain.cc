@@ -38,14 +38,26 @@ class TraceDrain::Impl {
  public:
   Impl(EventSink& sink, RingTime time, bool with_calls) : sink_(sink), time_(time), with_calls_(with_calls) {}
 
-  uint32_t add_process(RingReader definitions) {
+  uint32_t add_process(RingReader definitions, std::optional<uint32_t> parent) {
     processes_.emplace_back(std::move(definitions));
+    if (parent) {
+      read_definitions(processes_[*parent]);
+      processes_.back().inherit(processes_[*parent]);
+    }
     return static_cast<uint32_t>(processes_.size() - 1);
   }
   void add(ThreadId thread, RingReader ring, uint32_t process) {
     threads_.push_back({.id = thread, .process = &processes_[process], .ring = std::move(ring)});
   }
 
+  bool has_finished(uint32_t process) const {
+    return std::ranges::none_of(threads_, [&](const Thread& t) { return t.process == &processes_[process]; });
+  }
+  void remove_process(uint32_t number) {
+    Process& process = processes_[number];
+    process.ring.reset();
+    process.inherit(Process(std::nullopt));
+  }
   void set_time(RingTime time) { time_ = time; }
 
   void writer_is_gone(ThreadId thread) {
@@ -74,24 +86,31 @@ class TraceDrain::Impl {
   bool finished() const { return threads_.empty(); }
   void close() {
     for (Thread& t : threads_) t.ring.close();
-    for (Process& process : processes_) process.ring.close();
+    for (Process& process : processes_)
+      if (process.ring) process.ring->close();
   }
 
  private:
   // What its threads refer to.
   struct Process {
-    explicit Process(RingReader definitions)
+    explicit Process(std::optional<RingReader> definitions)
         : ring(std::move(definitions)), live(kMaxLiveBlocks), objects(kMaxLiveBlocks) {
       texts.set(0, StringId{});
       labels.set(0, LabelSetId{});
     }
-    RingReader ring;  // of definitions
+    std::optional<RingReader> ring;  // of definitions; nothing: it was removed
     Definitions<StringId> texts;
     Definitions<FunctionId> functions;
     Definitions<LocationId> locations;
     Definitions<LabelSetId> labels;
     AllocationMap live, objects;
 
+    void inherit(const Process& parent) {
+      texts = parent.texts;
+      functions = parent.functions;
+      locations = parent.locations;
+      labels = parent.labels;
+    }
     StringId text(uint64_t id) const { return texts.find(id).value_or(StringId{}); }
   };
   struct Thread {
@@ -122,20 +141,22 @@ class TraceDrain::Impl {
   }
 
   void read_definitions(Process& process) {
-    process.ring.look();
-    while (const RingRecord* record = process.ring.peek()) {
+    if (!process.ring) return;
+    RingReader& ring = *process.ring;
+    ring.look();
+    while (const RingRecord* record = ring.peek()) {
       define(process, *record);
-      process.ring.pass();
+      ring.pass();
     }
-    process.ring.release();
-    if (const uint64_t lost = process.ring.take_lost()) sink_.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, lost);
+    ring.release();
+    if (const uint64_t lost = ring.take_lost()) sink_.add_loss(v1::LOSS_REASON_UNKNOWN_CODE, lost);
   }
 
   void define(Process& process, const RingRecord& r) {
     Symbols& symbols = sink_.symbols();
     switch (r.type) {
       case PYC_RING_TEXT:
-        process.texts.set(r.id, symbols.intern_string(process.ring.text()));
+        process.texts.set(r.id, symbols.intern_string(process.ring->text()));
         break;
       case PYC_RING_FUNCTION: {
         const Function function{.name = process.text(r.extra),
@@ -383,12 +404,16 @@ class TraceDrain::Impl {
 TraceDrain::TraceDrain(EventSink& sink, RingTime time, bool with_calls)
     : impl_(std::make_unique<Impl>(sink, time, with_calls)) {}
 TraceDrain::~TraceDrain() = default;
-uint32_t TraceDrain::add_process(RingReader definitions) { return impl_->add_process(std::move(definitions)); }
+uint32_t TraceDrain::add_process(RingReader definitions, std::optional<uint32_t> parent) {
+  return impl_->add_process(std::move(definitions), parent);
+}
+bool TraceDrain::has_finished(uint32_t process) const { return impl_->has_finished(process); }
 void TraceDrain::add(ThreadId thread, RingReader ring, uint32_t process) {
   impl_->add(thread, std::move(ring), process);
 }
 void TraceDrain::writer_is_gone(ThreadId thread) { impl_->writer_is_gone(thread); }
 uint64_t TraceDrain::drain(uint64_t until) { return impl_->drain(until); }
+void TraceDrain::remove_process(uint32_t process) { impl_->remove_process(process); }
 void TraceDrain::set_time(RingTime time) { impl_->set_time(time); }
 bool TraceDrain::finished() const { return impl_->finished(); }
 void TraceDrain::close() { impl_->close(); }

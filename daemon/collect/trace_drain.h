@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,8 +34,13 @@ class TraceDrain {
   TraceDrain(EventSink& sink, RingTime time, bool with_calls = true);
   ~TraceDrain();
 
-  // A process, whose ring of definitions that is: its number.
-  uint32_t add_process(RingReader definitions);
+  // A process, whose ring of definitions that is: its number. What its parent, whose number is given, has defined so
+  // far is defined for a child that was forked.
+  uint32_t add_process(RingReader definitions, std::optional<uint32_t> parent = std::nullopt);
+  // All that the process's threads wrote was handed on, and none writes any more.
+  bool has_finished(uint32_t process) const;
+  // One that has: its ring of definitions need not be there any more.
+  void remove_process(uint32_t process);
   // A thread's ring, from its first event on. Its memory must be there until all of it was handed on. `process`: the
   // number of its process.
   void add(ThreadId thread, RingReader ring, uint32_t process);

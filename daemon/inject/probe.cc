@@ -8,9 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -29,7 +27,11 @@ constexpr uint64_t kPage = 4096;
 constexpr uint64_t kControlSize = (sizeof(pyc_probe_control) + kPage - 1) / kPage * kPage;
 const uint64_t kDefinitionsSize = pyc_ring_bytes(Probe::kDefinitionSlots),
                kRingSize = pyc_ring_bytes(Probe::kThreadSlots);
-const uint64_t kSharedSize = kControlSize + kDefinitionsSize + PYC_PROBE_MAX_THREADS * kRingSize;
+// How many children that are forked can be followed at a time, and threads of each.
+constexpr uint32_t kChildren = 32, kChildThreads = 16;
+uint64_t area_size(uint32_t threads) {
+  return kControlSize + pyc_ring_bytes(Probe::kDefinitionSlots) + threads * pyc_ring_bytes(Probe::kThreadSlots);
+}
 constexpr char kName[] = "pycroscope-rings";
 // How long a function of the target may take, and how often and how long a place is looked for where it can be called.
 constexpr milliseconds kCallPatience{50}, kRetry{10};
@@ -38,7 +40,6 @@ constexpr int kAttempts = 100, kLooks = 3;
 constexpr milliseconds kStartPatience{5000}, kEndPatience{2000}, kQuickEnd{30};
 // What main threads are to execute they do not while they are blocked: then another look is for somebody who is.
 constexpr milliseconds kAgain{100};
-constexpr milliseconds kHeartbeat{100};
 // Without a heartbeat for so long the daemon is gone.
 constexpr int64_t kPatienceNs = 1'000'000'000;
 constexpr uint32_t kOldestVersion = 0x030c0000;
@@ -134,20 +135,21 @@ std::span<const std::byte> bytes_of(const auto& value) { return std::as_bytes(st
 
 }  // namespace
 
-Probe::Probe(std::shared_ptr<const Process> process, const PythonRuntime& python, const ProbePlan& plan,
-             const TickClock& clock)
-    : process_(std::move(process)),
-      memory_(process_->pid()),
-      plan_(plan),
-      layout_(probe_layout(python.layout)),
-      free_threaded_(python.layout.free_threaded),
-      clock_(clock) {}
+Probe::Probe(std::shared_ptr<const Process> process, const ProbePlan& plan, const TickClock& clock)
+    : process_(std::move(process)), memory_(process_->pid()), plan_(plan), clock_(clock) {}
 
 Probe::~Probe() {
-  if (!shared_) return;
-  stop_heart();
+  if (area_.empty()) return;
+  heart_->stop(control());
   // The target keeps it mapped; what is in it need not stay.
-  ::fallocate(shared_->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(kSharedSize));
+  const int32_t pid = control().pid;
+  const auto begin = static_cast<off_t>(area_.data() - shared_->bytes().data() + kControlSize);
+  const auto size = static_cast<off_t>(area_.size() - kControlSize);
+  ::fallocate(shared_->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, begin, size);
+  if (pid == 0) return;
+  // Of a child: for another.
+  plan_area(area_, kChildThreads);
+  __atomic_store_n(&control().pid, 0, __ATOMIC_RELEASE);
 }
 
 Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> process, const PythonRuntime& python,
@@ -163,15 +165,15 @@ Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> proces
         fmt::format(
             "process {} was started with -X disable-remote-debug, which forbids tracing: sample it, without --trace",
             process->pid()));
-  std::unique_ptr<Probe> probe(new Probe(std::move(process), python, plan, clock));
+  std::unique_ptr<Probe> probe(new Probe(std::move(process), plan, clock));
   PYC_TRY(TargetFunctions functions, find_target_functions(*probe->process_, probe->memory_, python));
   if (at) {
-    PYC_CHECK(probe->prepare(std::move(functions), *at));
+    PYC_CHECK(probe->prepare(std::move(functions), python, *at));
     PYC_CHECK(probe->start(*at));
   } else {
     {
       PYC_TRY(Place place, find_place(*probe->process_, functions.c_library));
-      PYC_CHECK(probe->prepare(std::move(functions), place.thread));
+      PYC_CHECK(probe->prepare(std::move(functions), python, place.thread));
     }
     PYC_CHECK(probe->start());
   }
@@ -182,16 +184,16 @@ Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> proces
 }
 
 // Gives the probe its memory in the target and tells it what to do; nothing of it runs yet.
-Status Probe::prepare(TargetFunctions functions, RemoteThread& thread) {
+Status Probe::prepare(TargetFunctions functions, const PythonRuntime& python, RemoteThread& thread) {
   const pid_t pid = process_->pid();
-  c_library_ = std::move(functions.c_library);
-  add_pending_call_ = functions.add_pending_call.address();
-  system_call_ = functions.system_call.address();
-  if (system_call_ == 0)
+  site_.c_library = std::move(functions.c_library);
+  site_.add_pending_call = functions.add_pending_call.address();
+  site_.system_call = functions.system_call.address();
+  if (site_.system_call == 0)
     return fail(ErrorCode::kFailed, fmt::format("process {} has no C library that could be used", pid));
   const auto system_call = [&](const char* what, long number,
                                std::initializer_list<uint64_t> arguments) -> Result<uint64_t> {
-    PYC_TRY(const int64_t result, thread.system_call(system_call_, number, arguments));
+    PYC_TRY(const int64_t result, thread.system_call(site_.system_call, number, arguments));
     if (result >= 0 || result < -4095) return static_cast<uint64_t>(result);
     return fail(ErrorCode::kFailed,
                 fmt::format("process {} cannot {}: {}", pid, what, ::strerror(static_cast<int>(-result))));
@@ -202,60 +204,111 @@ Status Probe::prepare(TargetFunctions functions, RemoteThread& thread) {
           system_call("get memory for the probe", SYS_mmap,
                       {0, image_size + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, kNowhere, 0}));
   const ProbeImage image = probe_image_at(base);
-  pending_ = image.pending;
-  start_thread_ = image.start_thread;
-  trap_ = image.trap;
+  site_.pending = image.pending;
+  site_.start_thread = image.start_thread;
+  site_.trap = image.trap;
   PYC_CHECK(thread.write(base, image.bytes));
-  record_ = base + image_size;
-  stop_ = record_ + kPage;
+  site_.record = base + image_size;
+  site_.stop = site_.record + kPage;
 
-  PYC_CHECK(thread.write(record_, std::as_bytes(std::span(kName))));
-  PYC_TRY(const uint64_t fd, system_call("share memory", SYS_memfd_create, {record_, MFD_CLOEXEC | MFD_ALLOW_SEALING}));
+  PYC_CHECK(thread.write(site_.record, std::as_bytes(std::span(kName))));
+  PYC_TRY(const uint64_t fd,
+          system_call("share memory", SYS_memfd_create, {site_.record, MFD_CLOEXEC | MFD_ALLOW_SEALING}));
   Fd memfd(::open(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), O_RDWR | O_CLOEXEC));
   if (!memfd) return fail(ErrorCode::kNotPermitted, fmt::format("cannot reach what process {} shares", pid));
-  PYC_TRY(shared_, SharedMemory::of(std::move(memfd), kSharedSize));
+  const uint32_t children = plan_.with_children ? kChildren : 0;
+  const uint64_t own_size = area_size(PYC_PROBE_MAX_THREADS), child_size = area_size(kChildThreads);
+  const uint64_t size = own_size + children * child_size;
+  PYC_TRY(SharedMemory memory, SharedMemory::of(std::move(memfd), size));
+  shared_ = std::make_shared<SharedMemory>(std::move(memory));
+  area_ = shared_->bytes().first(own_size);
+  thread_count_ = PYC_PROBE_MAX_THREADS;
   PYC_TRY(const uint64_t shared,
-          system_call("map shared memory", SYS_mmap, {0, kSharedSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0}));
+          system_call("map shared memory", SYS_mmap, {0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0}));
   PYC_CHECK(system_call("close a file", SYS_close, {fd}));
   PYC_CHECK(system_call("make the probe executable", SYS_mprotect, {base, image.code_size, PROT_READ | PROT_EXEC}));
 
-  plan_control();
+  plan_area(area_, PYC_PROBE_MAX_THREADS);
+  control().children_at = own_size;
+  control().child_stride = child_size;
+  for (uint32_t i = 0; i < children; ++i) plan_area(child_area(i), kChildThreads);
+  control().child_count = children;
+  adopted_.resize(children);
+  heart_ = std::make_shared<Heart>(clock_);
+  heart_->add(control());
   pyc_probe_command command{.api = functions.api,
-                            .layout = layout_,
+                            .layout = probe_layout(python.layout),
                             .control = nullptr,
                             .collectors = plan_.collectors,
-                            .free_threaded = free_threaded_};
+                            .free_threaded = python.layout.free_threaded};
   std::memcpy(&command.control, &shared, sizeof shared);
-  PYC_CHECK(thread.write(record_, bytes_of(command)));
+  PYC_CHECK(thread.write(site_.record, bytes_of(command)));
   command.collectors = 0;
-  return thread.write(stop_, bytes_of(command));
+  return thread.write(site_.stop, bytes_of(command));
 }
 
-void Probe::plan_control() {
-  control().magic = PYC_PROBE_MAGIC;
-  control().max_hits = plan_.max_hits;
-  write_globs(control().globs, plan_);
-  control().thread_slots = kThreadSlots;
-  control().definition_slots = kDefinitionSlots;
-  control().definitions_at = kControlSize;
-  control().rings_at = kControlSize + kDefinitionsSize;
-  control().ring_stride = kRingSize;
-  control().clock = clock_.counts_tsc() ? PYC_PROBE_CLOCK_TSC : PYC_PROBE_CLOCK_MONOTONIC;
-  control().origin = plan_.origin;
-  control().patience = clock_.ticks_of_ns(kPatienceNs);
-  start_heart();
-  for (uint32_t i = 0; i < PYC_PROBE_MAX_THREADS; ++i) make_ring(ring(i), kThreadSlots, plan_.on_full);
+// Of the area of a child that is taken, its pid stays.
+void Probe::plan_area(std::span<std::byte> area, uint32_t thread_count) const {
+  auto& c = *reinterpret_cast<pyc_probe_control*>(area.data());
+  const int32_t pid = c.pid;
+  c = {};
+  c.pid = pid;
+  c.magic = PYC_PROBE_MAGIC;
+  c.max_hits = plan_.max_hits;
+  write_globs(c.globs, plan_);
+  c.thread_slots = kThreadSlots;
+  c.thread_count = thread_count;
+  c.definition_slots = kDefinitionSlots;
+  c.definitions_at = kControlSize;
+  c.rings_at = kControlSize + kDefinitionsSize;
+  c.ring_stride = kRingSize;
+  c.clock = clock_.counts_tsc() ? PYC_PROBE_CLOCK_TSC : PYC_PROBE_CLOCK_MONOTONIC;
+  c.origin = plan_.origin;
+  c.patience = clock_.ticks_of_ns(kPatienceNs);
+  for (uint32_t i = 0; i < thread_count; ++i)
+    make_ring(area.subspan(c.rings_at + i * kRingSize, kRingSize), kThreadSlots, plan_.on_full);
   // What is defined may not be dropped: it is waited for room.
-  make_ring(definitions(), kDefinitionSlots, PYC_RING_BLOCK);
+  make_ring(area.subspan(kControlSize, kDefinitionsSize), kDefinitionSlots, PYC_RING_BLOCK);
 }
+
+std::span<std::byte> Probe::child_area(uint32_t number) const {
+  const uint64_t size = area_size(kChildThreads);
+  return shared_->bytes().subspan(area_size(PYC_PROBE_MAX_THREADS) + number * size, size);
+}
+
+std::vector<Probe::Child> Probe::new_children() const {
+  std::vector<Child> found;
+  for (uint32_t i = 0; i < adopted_.size(); ++i) {
+    if (adopted_[i]) continue;
+    const auto& c = *reinterpret_cast<const pyc_probe_control*>(child_area(i).data());
+    const bool records = __atomic_load_n(&c.state, __ATOMIC_ACQUIRE) == PYC_PROBE_RECORDS;
+    if (const pid_t pid = __atomic_load_n(&c.pid, __ATOMIC_ACQUIRE); pid != 0 && records)
+      found.push_back({.number = i, .pid = pid, .parent_pid = c.parent_pid});
+  }
+  return found;
+}
+
+std::unique_ptr<Probe> Probe::adopt(const Child& child, std::shared_ptr<const Process> process) {
+  std::unique_ptr<Probe> probe(new Probe(std::move(process), plan_, clock_));
+  probe->site_ = site_;
+  probe->shared_ = shared_;
+  probe->area_ = child_area(child.number);
+  probe->thread_count_ = kChildThreads;
+  probe->heart_ = heart_;
+  heart_->add(probe->control());
+  adopted_[child.number] = true;
+  return probe;
+}
+
+void Probe::disown(uint32_t number) { adopted_[number] = false; }
 
 Status Probe::start(RemoteThread& at) {
-  PYC_CHECK(at.call(pending_, trap_, {record_}, kStartPatience));
+  PYC_CHECK(at.call(site_.pending, site_.trap, {site_.record}, kStartPatience));
   return {};
 }
 
 Status Probe::start() {
-  const Status started = execute(record_, &Probe::has_started, kStartPatience, [] {});
+  const Status started = execute(site_.record, &Probe::has_started, kStartPatience, [] {});
   if (!started) __atomic_store_n(&control().cancelled, 1, __ATOMIC_RELEASE);
   return started;
 }
@@ -265,10 +318,11 @@ Status Probe::begin(uint64_t command) {
   Error last;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     {
-      PYC_TRY(Place place, find_place(*process_, c_library_));
+      PYC_TRY(Place place, find_place(*process_, site_.c_library));
       const Result<uint64_t> result =
-          place.is_blocked ? place.thread.call(start_thread_, trap_, {command}, kCallPatience)
-                           : place.thread.call(add_pending_call_, trap_, {pending_, command}, kCallPatience);
+          place.is_blocked
+              ? place.thread.call(site_.start_thread, site_.trap, {command}, kCallPatience)
+              : place.thread.call(site_.add_pending_call, site_.trap, {site_.pending, command}, kCallPatience);
       if (result && static_cast<int32_t>(*result) == 0) return {};
       if (!result && result.error().code == ErrorCode::kTargetGone) return std::unexpected(result.error());
       last = result ? Error{ErrorCode::kFailed, fmt::format("process {} cannot start another thread", process_->pid())}
@@ -302,35 +356,17 @@ Status Probe::execute(uint64_t command, bool (Probe::*is_done)() const, millisec
 
 Status Probe::remove(const std::function<void()>& meanwhile) {
   // The next event takes the hooks out; without one, we do.
-  stop_heart();
+  heart_->stop(control());
   const auto until = steady_clock::now() + kQuickEnd;
   while (!has_ended() && steady_clock::now() < until && process_->alive()) {
     meanwhile();
     std::this_thread::sleep_for(milliseconds(1));
   }
   if (has_ended() || !process_->alive()) return {};
-  return execute(stop_, &Probe::has_ended, kEndPatience, meanwhile);
+  return execute(site_.stop, &Probe::has_ended, kEndPatience, meanwhile);
 }
 
-void Probe::start_heart() {
-  const auto beat = [this] { __atomic_store_n(&control().heartbeat, clock_.now(), __ATOMIC_RELAXED); };
-  beat();
-  heart_ = std::jthread([beat](const std::stop_token& stop) {
-    std::mutex mutex;
-    std::condition_variable_any stopped;
-    std::unique_lock lock(mutex);
-    while (!stopped.wait_for(lock, stop, kHeartbeat, [&stop] { return stop.stop_requested(); })) beat();
-  });
-}
-
-void Probe::stop_heart() {
-  if (!heart_.joinable()) return;
-  heart_.request_stop();
-  heart_.join();
-  __atomic_store_n(&control().heartbeat, 0, __ATOMIC_RELAXED);
-}
-
-pyc_probe_control& Probe::control() const { return *reinterpret_cast<pyc_probe_control*>(shared_->bytes().data()); }
+pyc_probe_control& Probe::control() const { return *reinterpret_cast<pyc_probe_control*>(area_.data()); }
 
 bool Probe::records() const { return __atomic_load_n(&control().state, __ATOMIC_ACQUIRE) == PYC_PROBE_RECORDS; }
 bool Probe::has_started() const { return __atomic_load_n(&control().state, __ATOMIC_ACQUIRE) != PYC_PROBE_LOADED; }
@@ -353,10 +389,10 @@ std::string Probe::message() const {
 
 uint64_t Probe::unrecorded() const { return __atomic_load_n(&control().unrecorded, __ATOMIC_RELAXED); }
 
-std::span<std::byte> Probe::definitions() const { return shared_->bytes().subspan(kControlSize, kDefinitionsSize); }
+std::span<std::byte> Probe::definitions() const { return area_.subspan(kControlSize, kDefinitionsSize); }
 
 std::span<std::byte> Probe::ring(uint32_t number) const {
-  return shared_->bytes().subspan(kControlSize + kDefinitionsSize + number * kRingSize, kRingSize);
+  return area_.subspan(kControlSize + kDefinitionsSize + number * kRingSize, kRingSize);
 }
 
 void Probe::reuse(uint32_t number) {

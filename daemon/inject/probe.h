@@ -8,10 +8,10 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "analysis/model/result.h"
+#include "daemon/inject/heart.h"
 #include "daemon/inject/target_functions.h"
 #include "daemon/os/remote_thread.h"
 #include "daemon/os/shared_memory.h"
@@ -30,6 +30,7 @@ struct ProbePlan {
   uint64_t max_hits = 0;                      // of a line or instruction; 0: any
   std::vector<std::string> include, exclude;  // globs of files, at most kMaxGlobBytes together
   uint64_t origin = 0;                        // of the times in the rings: a tick of the clock
+  bool with_children = false;                 // that are forked
 
   static constexpr size_t kMaxGlobBytes = 4000;
 };
@@ -50,6 +51,15 @@ class Probe {
   static Result<std::unique_ptr<Probe>> load(std::shared_ptr<const Process> process, const PythonRuntime& python,
                                              const ProbePlan& plan, const TickClock& clock,
                                              std::optional<RemoteThread> at = std::nullopt);
+  // Children that were forked, have told of something, and belong to nobody yet.
+  struct Child {
+    uint32_t number;
+    pid_t pid, parent_pid;  // in their pid namespace
+  };
+  std::vector<Child> new_children() const;
+  // The probe that a child has of its parent; once that object is gone, disown() makes its number another's.
+  std::unique_ptr<Probe> adopt(const Child& child, std::shared_ptr<const Process> process);
+  void disown(uint32_t number);
   // Without remove() the probe takes its hooks out by itself, a second after whoever is to read what it records has
   // gone or stands still.
   ~Probe();
@@ -72,39 +82,44 @@ class Probe {
   // The memory of rings: of definitions, and of a thread's, by its number.
   std::span<std::byte> definitions() const;
   std::span<std::byte> ring(uint32_t number) const;
-  std::span<pyc_probe_thread> threads() const { return control().threads; }
+  std::span<pyc_probe_thread> threads() const { return std::span(control().threads).first(thread_count_); }
+
   // A ring whose thread has gone and all of which was read is there for another.
   void reuse(uint32_t number);
 
  private:
-  Probe(std::shared_ptr<const Process> process, const PythonRuntime& python, const ProbePlan& plan,
-        const TickClock& clock);
+  // Where it is in the target: the same in a child that was forked.
+  struct Site {
+    std::vector<MapEntry> c_library;
+    uint64_t add_pending_call = 0, system_call = 0;
+    uint64_t pending = 0, start_thread = 0, trap = 0;  // of the image
+    uint64_t record = 0, stop = 0;                     // commands
+  };
+
+  Probe(std::shared_ptr<const Process> process, const ProbePlan& plan, const TickClock& clock);
   pyc_probe_control& control() const;
-  Status prepare(TargetFunctions functions, RemoteThread& thread);
-  void plan_control();
+  std::span<std::byte> child_area(uint32_t number) const;
+  Status prepare(TargetFunctions functions, const PythonRuntime& python, RemoteThread& thread);
+  void plan_area(std::span<std::byte> area, uint32_t thread_count) const;
   Status start(RemoteThread& at);
   Status start();
   Status begin(uint64_t command);
   Status execute(uint64_t command, bool (Probe::*is_done)() const, std::chrono::milliseconds patience,
                  const std::function<void()>& meanwhile);
-  void start_heart();
-  void stop_heart();
   bool has_started() const;
   bool has_ended() const;
 
   std::shared_ptr<const Process> process_;
   const LiveMemory memory_;
   const ProbePlan plan_;
-  pyc_probe_layout layout_{};
-  uint32_t free_threaded_;
   const TickClock& clock_;
-  std::vector<MapEntry> c_library_;
-  uint64_t add_pending_call_ = 0, system_call_ = 0;
-  uint64_t pending_ = 0, start_thread_ = 0, trap_ = 0;  // of the image
-  uint64_t record_ = 0, stop_ = 0;                      // commands in the target
-  std::optional<SharedMemory> shared_;
+  Site site_;
+  std::shared_ptr<SharedMemory> shared_;
+  std::span<std::byte> area_;  // its own, of the shared memory
+  uint32_t thread_count_ = 0;
+  std::shared_ptr<Heart> heart_;
+  std::vector<bool> adopted_;  // by the number of a child
   uint32_t wakes_seen_ = 0;
-  std::jthread heart_;  // tells the probe that we are there
 };
 
 }  // namespace pycroscope

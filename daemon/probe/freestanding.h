@@ -22,6 +22,8 @@ enum {
   kSysSigprocmask = 14,
   kSysMadvise = 28,
   kSysNanosleep = 35,
+  kSysGetpid = 39,
+  kSysGetppid = 110,
   kSysGettid = 186,
   kSysFutex = 202
 };

@@ -9,7 +9,7 @@
 
 struct pyc_probe pyc_probe;
 
-static void wake_daemon(void) { pyc_wake(&pyc_probe.control->wakes); }
+static void wake_daemon(void) { pyc_wake(&pyc_probe.root->wakes); }
 const struct pyc_ring_means pyc_probe_means = {pyc_pause_50us, wake_daemon};
 
 void pyc_release(PyObject* object) {
@@ -124,6 +124,7 @@ static void take_out(void) {
 
 void pyc_remove_hooks(void) {
   take_out();
+  // What a child that takes no area of its own sees is its parent's.
   if (*pyc_probe.is_parent) __atomic_store_n(&pyc_probe.control->state, PYC_PROBE_REMOVED, __ATOMIC_RELEASE);
 }
 
@@ -131,7 +132,7 @@ static void put_in(const struct pyc_probe_command* command) {
   struct pyc_probe* p = &pyc_probe;
   p->api = command->api;
   p->layout = command->layout;
-  p->control = command->control;
+  p->control = p->root = command->control;
   p->is_parent = pyc_new_fork_mark();
   p->collectors = command->collectors;
   pyc_start_definitions(&p->definitions, p->control, command->free_threaded);

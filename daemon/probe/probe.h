@@ -64,10 +64,16 @@ struct pyc_probe_control {
   // Texts that end with a 0, an empty one at the end: "+" and a glob of files whose functions are to be told of, "-"
   // and one of those that are not.
   char globs[PYC_PROBE_GLOBS];
-  uint32_t clock;  // pyc_probe_clock: of origin, patience and heartbeat
+  uint32_t clock;         // pyc_probe_clock: of origin, patience and heartbeat
+  uint32_t thread_count;  // how many rings of threads there are, at most PYC_PROBE_MAX_THREADS
+  // Areas for children that are forked, each of which looks as all of this one, from here. In theirs there are none.
+  uint32_t child_count;
+  uint64_t children_at, child_stride;
   // The daemon's, all the time.
   uint32_t cancelled;  // what has not begun yet is not to begin
   uint64_t heartbeat;
+  // Of an area for a child, the child's when it takes it, in its own pid namespace; the daemon's when that is 0 again.
+  int32_t pid, parent_pid;
   // The probe's.
   uint32_t state;
   uint32_t wakes;       // a futex, which the daemon waits at

@@ -8,6 +8,7 @@ struct pyc_probe {
   struct pyc_probe_api api;
   struct pyc_probe_layout layout;
   struct pyc_probe_control* control;
+  struct pyc_probe_control* root;  // of the process that was attached to, which this one may be a child of
   struct pyc_definitions definitions;
   struct pyc_threads threads;
   PyObject* opcode_names;  // the list opcode.opname, where instructions are told of

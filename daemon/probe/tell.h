@@ -14,7 +14,7 @@ static inline uint64_t pyc_clock(void) {
 static inline int pyc_is_read(uint64_t now) {
   const struct pyc_probe_control* control = pyc_probe.control;
   const int64_t silent = (int64_t)(now - __atomic_load_n(&control->heartbeat, __ATOMIC_RELAXED));
-  return *pyc_probe.is_parent && silent <= (int64_t)control->patience;
+  return silent <= (int64_t)control->patience;
 }
 
 // An event that a hook is about to tell of: when, and by whom.
@@ -27,12 +27,15 @@ struct pyc_moment {
 // enter, which its leaf-most frame is, not.
 struct pyc_thread* pyc_admit_thread(void* state, uint64_t id, uint64_t time, uint32_t type);
 
+// In a child that was forked: takes an area of its own, where children are to be followed and there is one left.
+int pyc_begin_child(uint64_t now);
+
 // `type`: of the event to be told.
 static inline struct pyc_moment pyc_begin(uint32_t type) {
   struct pyc_moment moment = {0, NULL};
   if (!pyc_probe.records) return moment;
   const uint64_t now = pyc_clock();
-  if (!pyc_is_read(now)) {
+  if ((!*pyc_probe.is_parent && !pyc_begin_child(now)) || !pyc_is_read(now)) {
     pyc_remove_hooks();
     return moment;
   }

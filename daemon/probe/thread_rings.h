@@ -57,9 +57,9 @@ static inline struct pyc_thread* pyc_find_thread(struct pyc_threads* threads, vo
 // PYC_PROBE_MAX_THREADS: none is.
 static inline uint32_t pyc_ring_of_thread(struct pyc_probe_control* control) {
   const int32_t tid = (int32_t)pyc_system_call(kSysGettid, 0, 0, 0, 0, 0, 0);
-  for (uint32_t i = 0; i < PYC_PROBE_MAX_THREADS; ++i)
+  for (uint32_t i = 0; i < control->thread_count; ++i)
     if (__atomic_load_n(&control->threads[i].tid, __ATOMIC_RELAXED) == tid) return i;
-  for (uint32_t i = 0; i < PYC_PROBE_MAX_THREADS; ++i) {
+  for (uint32_t i = 0; i < control->thread_count; ++i) {
     int32_t nobody = 0;
     if (__atomic_compare_exchange_n(&control->threads[i].tid, &nobody, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
       return i;

@@ -5,13 +5,11 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include <filesystem>
-#include <system_error>
 #include <vector>
 
 #include "daemon/os/file.h"
 #include "daemon/target/namespaces.h"
-#include "daemon/target/proc_text.h"
+#include "daemon/target/pids.h"
 
 namespace pycroscope {
 namespace {
@@ -44,12 +42,9 @@ std::optional<pid_t> pid_for_caller(const Caller& caller, pid_t pid) {
 
 Result<pid_t> pid_from_caller(const Caller& caller, pid_t pid) {
   if (shares_our_namespace(caller)) return pid;
-  std::error_code error;
-  for (auto it = std::filesystem::directory_iterator("/proc", error); !error && it != std::filesystem::end(it);
-       it.increment(error)) {
-    const auto ours = parse_number<pid_t>(it->path().filename().native());
-    if (ours && pid_for_caller(caller, *ours) == pid) return *ours;
-  }
+  PYC_TRY(const std::vector<pid_t> pids, list_pids());
+  for (const pid_t ours : pids)
+    if (pid_for_caller(caller, ours) == pid) return ours;
   return fail(ErrorCode::kTargetGone, fmt::format("there is no process {} in your pid namespace", pid));
 }
 

@@ -63,7 +63,6 @@ Status resolve_trace(v1::RecordingConfig& config) {
   if (config.on_full() == v1::ON_FULL_UNSPECIFIED) config.set_on_full(v1::ON_FULL_DROP);
   if (config.mode() != v1::SAMPLE_MODE_UNSPECIFIED || !config.sampler().empty())
     return fail(ErrorCode::kInvalid, "what is traced is not sampled as well: leave out the mode and the sampler");
-  if (config.subprocesses()) return fail(ErrorCode::kInvalid, "children are not traced yet: leave out -s or the trace");
   return {};
 }
 

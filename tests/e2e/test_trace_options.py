@@ -1,5 +1,6 @@
 """From when on a program is traced, what of it, and what happens when the recorder does not keep up."""
 
+import collections
 import os
 import signal
 import subprocess
@@ -101,6 +102,40 @@ def test_files_are_left_out(traceable, program, tmp_path):
         files = {row["file"] for row in program.json("report", "--view", "functions")["rows"] if row["calls"]}
         assert any(shown in file for file in files), files
         assert not any(hidden in file for file in files), files
+
+
+FORKED = {"child": 5, "work": 5 + 7 + 5 + 5 + 2}
+
+
+@pytest.mark.parametrize("round", range(3))
+def test_children_are_followed_where_that_is_asked_for(traceable, program, round):
+    del round  # areas that children use are used again, and some children have ended before anybody looks
+    with target(traceable, "trace_forks.py") as traced:
+        with program.recording(traced.pid, "--trace", "call", "-s", "-q"):
+            for _ in range(3):
+                traced.say("go")
+                assert read_line(traced.process.stdout) == "done\n"
+        rows = program.json("report", "--view", "functions", "--file", traced.path, "--group-by", "process")
+        assert rows["loss"]["lost"] == 0
+        calls = collections.Counter()
+        for row in rows["rows"]:
+            calls[row["function"]] += row["calls"]
+        assert {name: calls[name] for name in FORKED} == {name: 3 * count for name, count in FORKED.items()}
+        # Each in its own process.
+        processes = {row["pid"] for row in rows["rows"] if row["function"] == "child"}
+        assert len(processes) == 15 and traced.pid not in processes
+        # A program that a child starts is another Python, which takes a moment to be found.
+        assert calls["spawned"] > 0 or traceable.root is not None
+
+
+def test_children_are_silent_where_it_is_not(traceable, program):
+    with target(traceable, "trace_forks.py") as traced:
+        with program.recording(traced.pid, "--trace", "call", "-q"):
+            traced.say("go")
+            assert read_line(traced.process.stdout) == "done\n"
+        rows = program.json("report", "--view", "functions", "--file", traced.path)
+        assert rows["loss"]["lost"] == 0
+        assert not {row["function"] for row in rows["rows"]} & {"child", "spawned"}
 
 
 def test_a_line_is_told_of_so_often(traceable, program):
