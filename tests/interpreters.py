@@ -19,6 +19,7 @@ from debian import Missing, build_python, fetch_tree
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pycroscope-tests"
 TRIXIE = CACHE / "trixie-python3.13"
 
+OLDEST_TRACED = (3, 12)
 # Version → (release of Debian, tree). sid moves on: what it has today may be gone tomorrow.
 TREES = {
     "3.13": ("trixie", TRIXIE),
@@ -45,6 +46,10 @@ class Interpreter:
         """What starts `script`, a path inside the root, as one process that keeps its pid."""
         inside = [self.executable, script, *arguments]
         return inside if self.root is None else ["chroot", str(self.root), *inside]
+
+    @property
+    def can_be_traced(self) -> bool:
+        return tuple(map(int, self.version.split("."))) >= OLDEST_TRACED
 
     def name_of(self, qualname: str) -> str:
         """What a frame of the function `qualname` is called: code objects have qualified names since 3.11."""

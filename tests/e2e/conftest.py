@@ -25,6 +25,13 @@ def interpreter(request):
 
 
 @pytest.fixture
+def traceable(interpreter):
+    if not interpreter.can_be_traced:
+        pytest.skip("its version cannot be traced")
+    return interpreter
+
+
+@pytest.fixture
 def debian():
     """Debian's own interpreter, for what does not depend on the version."""
     return DEBIAN

@@ -9,22 +9,9 @@ import time
 import pytest
 from program import TARGETS, read_line, target
 
-OLDEST = (3, 12)
-
-
-def can_be_traced(interpreter) -> bool:
-    return tuple(map(int, interpreter.version.split("."))) >= OLDEST
-
-
-@pytest.fixture
-def traceable(interpreter):
-    if not can_be_traced(interpreter):
-        pytest.skip("tracing needs Python 3.12 or later")
-    return interpreter
-
 
 def one_round(traced) -> str:
-    """Lets the target do its work once; what sys.monitoring says of the tool that profilers use."""
+    """Lets the target do its work once; the name of the probe among its tools, or None."""
     traced.say("go")
     word, tool = read_line(traced.process.stdout).split(maxsplit=1)
     assert word == "done"
