@@ -258,8 +258,8 @@ static const char* take_tool(PyObject* monitoring) {
     pyc_release(owner);
     if (ours) return "another Pycroscope traces it: end that recording first";
   }
-  // The one that is meant for profilers, then those that are for anybody, then the rest.
-  static const int order[kTools] = {2, 3, 4, 1, 0, 5};
+  // Those that are for anybody first: cProfile, coverage and debuggers take theirs or fail.
+  static const int order[kTools] = {3, 4, 5, 2, 1, 0};
   for (int i = 0; i < kTools && tool < 0; ++i) {
     PyObject* name = api->new_text(PYC_PROBE_NAME);
     if (pyc_is_done(pyc_call_method(monitoring, "use_tool_id", api->new_long(order[i]), name, NULL))) tool = order[i];

@@ -212,7 +212,7 @@ def test_a_target_that_ends_is_kept_to_its_end(traceable, program):
 
 def test_what_cannot_be_traced_is_said(interpreter, program):
     with target(interpreter, "trace_calls.py") as traced:
-        if not can_be_traced(interpreter):
+        if not interpreter.can_be_traced:
             sentence = program.refuses("attach", "-p", traced.pid, "--trace", "call", code=1)
             assert "3.12 or later" in sentence
             return

@@ -185,4 +185,5 @@ one_round()  # imports, caches
 print("ready", json.dumps(profiled() | traced()), flush=True)
 for _line in sys.stdin:
     one_round()
-    print("done", sys.monitoring.get_tool(2) if hasattr(sys, "monitoring") else None, flush=True)
+    tools = map(sys.monitoring.get_tool, range(6)) if hasattr(sys, "monitoring") else ()
+    print("done", "pycroscope" if "pycroscope" in tools else None, flush=True)
