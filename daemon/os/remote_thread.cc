@@ -82,6 +82,7 @@ struct RemoteThread::Impl {
   Result<user_regs_struct> run(__ptrace_request how, const user_regs_struct& from, std::chrono::milliseconds patience) {
     if (::ptrace(PTRACE_SETREGS, tid, nullptr, &from) != 0) return std::unexpected(lost().error());
     const auto until = steady_clock::now() + patience;
+    bool is_forbidden = false;
     for (bool interrupted = false;;) {
       if (::ptrace(how, tid, nullptr, nullptr) != 0) return std::unexpected(lost().error());
       auto status = await(until);
@@ -95,11 +96,19 @@ struct RemoteThread::Impl {
                     fmt::format("thread {} of process {} did not come back from a call in time", tid, pid));
       if (status->kind == WaitKind::kTrapped) continue;
       if (status->signal == SIGTRAP) break;
+      if (status->signal == SIGSYS) {
+        // By a seccomp filter, which has not let a system call of ours begin; the step that it was is still to end.
+        is_forbidden = true;
+        if (how == PTRACE_SINGLESTEP) continue;
+        break;
+      }
       if (is_fault(status->signal))
         return fail(ErrorCode::kFailed,
                     fmt::format("a call in thread {} of process {} ended with signal {}", tid, pid, status->signal));
       signals.push_back(status->signal);
     }
+    if (is_forbidden)
+      return fail(ErrorCode::kNotPermitted, fmt::format("process {} has a seccomp filter that forbids it", pid));
     user_regs_struct now{};
     if (::ptrace(PTRACE_GETREGS, tid, nullptr, &now) != 0) return std::unexpected(lost().error());
     return now;
