@@ -122,7 +122,12 @@ static void take_out(void) {
   pyc_restore_error(error);
 }
 
+// Whether nobody has before; without a GIL threads come at the same time.
+static int is_first(uint32_t* done) { return !__atomic_exchange_n(done, 1, __ATOMIC_ACQ_REL); }
+
 void pyc_remove_hooks(void) {
+  static uint32_t begun;
+  if (!is_first(&begun)) return;
   take_out();
   // What a child that takes no area of its own sees is its parent's.
   if (*pyc_probe.is_parent) __atomic_store_n(&pyc_probe.control->state, PYC_PROBE_REMOVED, __ATOMIC_RELEASE);
@@ -154,10 +159,10 @@ static void execute(const struct pyc_probe_command* command) {
     if (pyc_probe.records) pyc_remove_hooks();
     return;
   }
-  // It may come more than once.
-  if (__atomic_load_n(&command->control->state, __ATOMIC_ACQUIRE) != PYC_PROBE_LOADED) return;
   if (__atomic_load_n(&command->control->cancelled, __ATOMIC_ACQUIRE)) return;
-  put_in(command);
+  // The command may come more than once.
+  static uint32_t begun;
+  if (is_first(&begun)) put_in(command);
 }
 
 static void* run_thread(void* command) {
