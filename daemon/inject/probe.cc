@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string_view>
 #include <thread>
@@ -24,6 +25,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr uint64_t kPage = 4096;
+constexpr size_t kBeginning = 64;
 constexpr uint64_t kControlSize = (sizeof(pyc_probe_control) + kPage - 1) / kPage * kPage;
 const uint64_t kDefinitionsSize = pyc_ring_bytes(Probe::kDefinitionSlots),
                kRingSize = pyc_ring_bytes(Probe::kThreadSlots);
@@ -139,7 +141,7 @@ Probe::Probe(std::shared_ptr<const Process> process, const ProbePlan& plan, cons
     : process_(std::move(process)), memory_(process_->pid()), plan_(plan), clock_(clock) {}
 
 Probe::~Probe() {
-  if (area_.empty()) return;
+  if (!heart_) return;
   heart_->stop(control());
   // The target keeps it mapped; what is in it need not stay.
   const int32_t pid = control().pid;
@@ -208,6 +210,8 @@ Status Probe::prepare(TargetFunctions functions, const PythonRuntime& python, Re
   site_.start_thread = image.start_thread;
   site_.trap = image.trap;
   PYC_CHECK(thread.write(base, image.bytes));
+  site_.base = base;
+  site_.beginning.assign(image.bytes.begin(), image.bytes.begin() + kBeginning);
   site_.record = base + image_size;
   site_.stop = site_.record + kPage;
 
@@ -313,12 +317,21 @@ Status Probe::start() {
   return started;
 }
 
+// What a process was before it executed another program is no more.
+bool Probe::is_in_place() const {
+  std::array<std::byte, kBeginning> now;
+  return memory_.read_bytes(RemoteAddress(site_.base), now) && std::ranges::equal(now, site_.beginning);
+}
+
 // Makes the probe execute a command, some time soon.
 Status Probe::begin(uint64_t command) {
   Error last;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     {
       PYC_TRY(Place place, find_place(*process_, site_.c_library));
+      if (!is_in_place())
+        return fail(ErrorCode::kTargetGone,
+                    fmt::format("process {} executes another program than the one that was traced", process_->pid()));
       const Result<uint64_t> result =
           place.is_blocked
               ? place.thread.call(site_.start_thread, site_.trap, {command}, kCallPatience)

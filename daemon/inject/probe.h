@@ -94,6 +94,8 @@ class Probe {
     uint64_t add_pending_call = 0, system_call = 0;
     uint64_t pending = 0, start_thread = 0, trap = 0;  // of the image
     uint64_t record = 0, stop = 0;                     // commands
+    uint64_t base = 0;
+    std::vector<std::byte> beginning;  // of what is there
   };
 
   Probe(std::shared_ptr<const Process> process, const ProbePlan& plan, const TickClock& clock);
@@ -106,6 +108,7 @@ class Probe {
   Status begin(uint64_t command);
   Status execute(uint64_t command, bool (Probe::*is_done)() const, std::chrono::milliseconds patience,
                  const std::function<void()>& meanwhile);
+  bool is_in_place() const;
   bool has_started() const;
   bool has_ended() const;
 

@@ -171,7 +171,6 @@ def test_what_was_recorded_until_the_end_is_kept(traceable, program, how, code, 
     assert calls_of(shown["rows"]) == done
 
 
-@pytest.mark.xfail(strict=True, reason="calls the address that the probe had in what the process was before")
 def test_what_a_process_becomes_is_left_alone(traceable, program):
     with target(traceable, SCRIPT, "ends-exec") as traced:
         with program.recording(traced.pid, "--trace", "call", "-q") as recording:

@@ -8,7 +8,6 @@ import time
 
 import pytest
 from program import read_line, target
-from test_trace import can_be_traced
 
 # Recursion whose calls are known, and a line that runs a thousand times.
 PROGRAM = """
@@ -23,13 +22,6 @@ loop()
 sys.exit(7)
 """
 FIB_15 = 1973
-
-
-@pytest.fixture
-def traceable(interpreter):
-    if not can_be_traced(interpreter):
-        pytest.skip("tracing needs Python 3.12 or later")
-    return interpreter
 
 
 def run(program, *command, options=(), **more) -> subprocess.CompletedProcess:
