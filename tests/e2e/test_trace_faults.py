@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import json
+import os
 import signal
 import struct
 import time
@@ -228,7 +229,8 @@ def test_a_target_that_is_stopped_stays_so(traceable, program):
         program.run("attach", "-p", traced.pid, "--trace", "call", "-d", "0.1", "-q", code=None)
         assert traced.state() == "T"
         traced.process.send_signal(signal.SIGCONT)
-        assert one_round(traced) == first_round(traced)
+        # What was to begin in it meanwhile does not any more.
+        wait_for(lambda: len(os.listdir(f"/proc/{traced.pid}/task")) == 1)
         with program.recording(traced.pid, "--trace", "call", "-q"):
             assert one_round(traced) == first_round(traced)
         assert calls_of(report(program)["rows"]) == 200
