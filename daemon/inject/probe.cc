@@ -26,6 +26,7 @@ using std::chrono::steady_clock;
 
 constexpr uint64_t kPage = 4096;
 constexpr size_t kBeginning = 64;
+constexpr uint64_t kCommandsSize = 2 * kPage;
 constexpr uint64_t kControlSize = (sizeof(pyc_probe_control) + kPage - 1) / kPage * kPage;
 const uint64_t kDefinitionsSize = pyc_ring_bytes(Probe::kDefinitionSlots),
                kRingSize = pyc_ring_bytes(Probe::kThreadSlots);
@@ -185,6 +186,24 @@ Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> proces
   return probe;
 }
 
+// The image of a probe that was in the process before and has taken its hooks out.
+Result<std::optional<ProbeImage>> Probe::find_resident() const {
+  PYC_TRY(const std::vector<MapEntry> maps, read_maps(*process_));
+  for (size_t i = 0; i + 1 < maps.size(); ++i) {
+    const MapEntry &code = maps[i], &data = maps[i + 1];
+    if (!code.executable || code.writable || !code.path.empty() || code.end != data.begin || !data.writable) continue;
+    ProbeImage image = probe_image_at(code.begin.address());
+    const bool has_room = data.end.address() - code.begin.address() >= image.bytes.size() + kCommandsSize;
+    if (!has_room || code.end.address() - code.begin.address() != image.code_size) continue;
+    std::vector<std::byte> now(image.code_size);
+    const bool is_read = memory_.read_bytes(code.begin, now).has_value();
+    if (!is_read || !std::ranges::equal(now, std::span(image.bytes).first(now.size()))) continue;
+    const auto records = memory_.read<uint32_t>(RemoteAddress(image.records));
+    if (records && *records == 0) return image;
+  }
+  return std::nullopt;
+}
+
 // Gives the probe its memory in the target and tells it what to do; nothing of it runs yet.
 Status Probe::prepare(TargetFunctions functions, const PythonRuntime& python, RemoteThread& thread) {
   const pid_t pid = process_->pid();
@@ -200,19 +219,22 @@ Status Probe::prepare(TargetFunctions functions, const PythonRuntime& python, Re
     return fail(ErrorCode::kFailed,
                 fmt::format("process {} cannot {}: {}", pid, what, ::strerror(static_cast<int>(-result))));
   };
-  const uint64_t image_size = probe_image_size();
-  constexpr uint64_t kNowhere = UINT64_MAX;
-  PYC_TRY(const uint64_t base,
-          system_call("get memory for the probe", SYS_mmap,
-                      {0, image_size + 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, kNowhere, 0}));
-  const ProbeImage image = probe_image_at(base);
-  site_.pending = image.pending;
-  site_.start_thread = image.start_thread;
-  site_.trap = image.trap;
-  PYC_CHECK(thread.write(base, image.bytes));
-  site_.base = base;
-  site_.beginning.assign(image.bytes.begin(), image.bytes.begin() + kBeginning);
-  site_.record = base + image_size;
+  PYC_TRY(std::optional<ProbeImage> image, find_resident());
+  if (!image) {
+    constexpr uint64_t kNowhere = UINT64_MAX;
+    PYC_TRY(const uint64_t base, system_call("get memory for the probe", SYS_mmap,
+                                             {0, probe_image_size() + kCommandsSize, PROT_READ | PROT_WRITE,
+                                              MAP_PRIVATE | MAP_ANONYMOUS, kNowhere, 0}));
+    image = probe_image_at(base);
+    PYC_CHECK(thread.write(base, image->bytes));
+    PYC_CHECK(system_call("make the probe executable", SYS_mprotect, {base, image->code_size, PROT_READ | PROT_EXEC}));
+  }
+  site_.base = image->base;
+  site_.pending = image->pending;
+  site_.start_thread = image->start_thread;
+  site_.trap = image->trap;
+  site_.beginning.assign(image->bytes.begin(), image->bytes.begin() + kBeginning);
+  site_.record = image->base + image->bytes.size();
   site_.stop = site_.record + kPage;
 
   PYC_CHECK(thread.write(site_.record, std::as_bytes(std::span(kName))));
@@ -227,22 +249,24 @@ Status Probe::prepare(TargetFunctions functions, const PythonRuntime& python, Re
   shared_ = std::make_shared<SharedMemory>(std::move(memory));
   area_ = shared_->bytes().first(own_size);
   thread_count_ = PYC_PROBE_MAX_THREADS;
-  PYC_TRY(const uint64_t shared,
-          system_call("map shared memory", SYS_mmap, {0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0}));
+  const Result<uint64_t> mapped =
+      system_call("map shared memory", SYS_mmap, {0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0});
   PYC_CHECK(system_call("close a file", SYS_close, {fd}));
-  PYC_CHECK(system_call("make the probe executable", SYS_mprotect, {base, image.code_size, PROT_READ | PROT_EXEC}));
+  PYC_TRY(const uint64_t shared, mapped);
 
   plan_area(area_, PYC_PROBE_MAX_THREADS);
   control().children_at = own_size;
   control().child_stride = child_size;
   for (uint32_t i = 0; i < children; ++i) plan_area(child_area(i), kChildThreads);
   control().child_count = children;
+  control().size = size;
   adopted_.resize(children);
   heart_ = std::make_shared<Heart>(clock_);
   heart_->add(control());
   pyc_probe_command command{.api = functions.api,
                             .layout = probe_layout(python.layout),
                             .control = nullptr,
+                            .generation = clock_.now(),
                             .collectors = plan_.collectors,
                             .free_threaded = python.layout.free_threaded};
   std::memcpy(&command.control, &shared, sizeof shared);
@@ -324,7 +348,7 @@ bool Probe::is_in_place() const {
 }
 
 // Makes the probe execute a command, some time soon.
-Status Probe::begin(uint64_t command) {
+Status Probe::begin(uint64_t command, bool& is_queued) {
   Error last;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     {
@@ -332,11 +356,14 @@ Status Probe::begin(uint64_t command) {
       if (!is_in_place())
         return fail(ErrorCode::kTargetGone,
                     fmt::format("process {} executes another program than the one that was traced", process_->pid()));
+      if (!place.is_blocked && is_queued) return {};
       const Result<uint64_t> result =
           place.is_blocked
               ? place.thread.call(site_.start_thread, site_.trap, {command}, kCallPatience)
               : place.thread.call(site_.add_pending_call, site_.trap, {site_.pending, command}, kCallPatience);
-      if (result && static_cast<int32_t>(*result) == 0) return {};
+      const bool is_done = result && static_cast<int32_t>(*result) == 0;
+      is_queued |= is_done && !place.is_blocked;
+      if (is_done) return {};
       if (!result && result.error().code == ErrorCode::kTargetGone) return std::unexpected(result.error());
       last = result ? Error{ErrorCode::kFailed, fmt::format("process {} cannot start another thread", process_->pid())}
                     : result.error();
@@ -350,8 +377,10 @@ Status Probe::begin(uint64_t command) {
 Status Probe::execute(uint64_t command, bool (Probe::*is_done)() const, milliseconds patience,
                       const std::function<void()>& meanwhile) {
   const auto until = steady_clock::now() + patience;
+  // Once is enough: there is not much room for what is pending, and the process may need it.
+  bool is_queued = false;
   while (steady_clock::now() < until) {
-    PYC_CHECK(begin(command));
+    PYC_CHECK(begin(command, is_queued));
     const auto again = std::min(steady_clock::now() + kAgain, until);
     for (auto pause = std::chrono::microseconds(50); steady_clock::now() < again;
          pause = std::min(pause * 2, std::chrono::microseconds(2000))) {

@@ -12,6 +12,7 @@
 
 #include "analysis/model/result.h"
 #include "daemon/inject/heart.h"
+#include "daemon/inject/probe_image.h"
 #include "daemon/inject/target_functions.h"
 #include "daemon/os/remote_thread.h"
 #include "daemon/os/shared_memory.h"
@@ -105,7 +106,8 @@ class Probe {
   void plan_area(std::span<std::byte> area, uint32_t thread_count) const;
   Status start(RemoteThread& at);
   Status start();
-  Status begin(uint64_t command);
+  Status begin(uint64_t command, bool& is_queued);
+  Result<std::optional<ProbeImage>> find_resident() const;
   Status execute(uint64_t command, bool (Probe::*is_done)() const, std::chrono::milliseconds patience,
                  const std::function<void()>& meanwhile);
   bool is_in_place() const;

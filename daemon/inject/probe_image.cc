@@ -70,7 +70,7 @@ size_t probe_image_size() {
 }
 
 ProbeImage probe_image_at(uint64_t base) {
-  ProbeImage image{.bytes = std::vector<std::byte>(probe_image_size())};
+  ProbeImage image{.base = base, .bytes = std::vector<std::byte>(probe_image_size())};
   visit_segments(PT_LOAD, [&](const Elf64_Phdr& segment) {
     std::ranges::copy(file().subspan(segment.p_offset, segment.p_filesz),
                       image.bytes.begin() + static_cast<ptrdiff_t>(segment.p_vaddr));
@@ -84,6 +84,7 @@ ProbeImage probe_image_at(uint64_t base) {
   image.pending = entry(offsetof(pyc_probe_entries, pending));
   image.start_thread = entry(offsetof(pyc_probe_entries, start_thread));
   image.trap = entry(offsetof(pyc_probe_entries, trap));
+  image.records = entry(offsetof(pyc_probe_entries, records));
   return image;
 }
 

@@ -10,10 +10,11 @@
 namespace pycroscope {
 
 struct ProbeImage {
+  uint64_t base = 0;
   std::vector<std::byte> bytes;  // whole pages
   size_t code_size = 0;          // of the first pages, which are to be executable; the others are writable
   // Addresses in the target.
-  uint64_t thread = 0, pending = 0, start_thread = 0, trap = 0;
+  uint64_t thread = 0, pending = 0, start_thread = 0, trap = 0, records = 0;
 };
 
 // How much memory it needs.

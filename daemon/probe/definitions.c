@@ -116,7 +116,10 @@ void pyc_start_definitions(struct pyc_definitions* d, struct pyc_probe_control* 
   pyc_start_ids(&d->by_code, free_threaded);
   pyc_start_ids(&d->by_place, free_threaded);
   pyc_ring_start(&d->ring, (struct pyc_ring*)((char*)control + control->definitions_at), &pyc_probe_means);
-  if (pyc_probe.api.request_code_extra) d->extra = pyc_probe.api.request_code_extra(on_code_end);
+  // There are few of them, and none is ever given back.
+  static intptr_t extra = -1;
+  if (extra < 0 && pyc_probe.api.request_code_extra) extra = pyc_probe.api.request_code_extra(on_code_end);
+  d->extra = extra;
 }
 
 uint32_t pyc_define_code(PyObject* code) {
@@ -129,13 +132,13 @@ uint32_t pyc_define_code(PyObject* code) {
   PyObject* line = attribute(code, "co_firstlineno");
   const long first = line ? api->long_value(line) : 0;
   const struct function function = {text_of(name), text_of(file), first > 0 ? (uint64_t)first : 0, 0};
+  // Its number ends with it. Where that cannot be told it stays. Python takes for its end, too, that it is told again,
+  // as in another recording before this one.
+  const int is_told = d->extra >= 0 && api->set_code_extra(code, d->extra, code) == 0;
   int is_new;
   const uint32_t id = add_function(d, code, &function, &is_new);
-  // Its number ends with it. Where that cannot be told it stays.
-  if (is_new && (d->extra < 0 || api->set_code_extra(code, d->extra, code) != 0)) {
-    api->clear_error();
-    api->retain(code);
-  }
+  if (!is_told) api->clear_error();
+  if (!is_told && is_new) api->retain(code);
   PyObject* used[] = {name, file, line, function.name.owner, function.place.owner};
   for (unsigned i = 0; i < sizeof used / sizeof used[0]; ++i) pyc_release(used[i]);
   pyc_restore_error(error);

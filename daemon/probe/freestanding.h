@@ -72,16 +72,21 @@ static inline void* pyc_map(uint64_t size) {
   return address < 0 && address > -4096 ? NULL : (void*)address;
 }
 
-// 1, and 0 in each child that is forked. Where the kernel cannot (before 4.14), 1 there as well.
+static inline void pyc_unmap(void* address, uint64_t size) {
+  if (address) pyc_system_call(kSysMunmap, (long)address, (long)size, 0, 0, 0, 0);
+}
+
+// 1, and 0 in each child that is forked. Where the kernel cannot (before 4.14), 1 there as well; null without memory.
+enum { kForkMarkSize = 4096 };
 static inline uint32_t* pyc_new_fork_mark(void) {
-  enum { kPage = 4096, kWipeOnFork = 18 };
-  static uint32_t without = 0;
-  uint32_t* mark = pyc_map(kPage);
-  if (!mark) return &without;
-  pyc_system_call(kSysMadvise, (long)mark, kPage, kWipeOnFork, 0, 0, 0);
+  enum { kWipeOnFork = 18 };
+  uint32_t* mark = pyc_map(kForkMarkSize);
+  if (!mark) return NULL;
+  pyc_system_call(kSysMadvise, (long)mark, kForkMarkSize, kWipeOnFork, 0, 0, 0);
   *mark = 1;
   return mark;
 }
+static inline void pyc_end_fork_mark(uint32_t* mark) { pyc_unmap(mark, kForkMarkSize); }
 
 static inline void pyc_pause_50us(void) {
   const int64_t pause[2] = {0, 50000};

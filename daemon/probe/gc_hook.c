@@ -21,6 +21,7 @@ static PyObject* on_gc(PyObject* self, PyObject* const* a, size_t count, PyObjec
   api->retain(api->none);
   const struct pyc_moment moment = pyc_begin(PYC_RING_GC);
   if (!moment.thread) return api->none;
+  const struct pyc_held_error error = pyc_hold_error();
   const char* phase = api->utf8(a[0], NULL);
   if (!phase) api->clear_error();
   if (phase && pyc_same_text(phase, 5, "start")) {
@@ -33,6 +34,7 @@ static PyObject* on_gc(PyObject* self, PyObject* const* a, size_t count, PyObjec
     pyc_tell_place(&moment);
     pyc_ring_write(&moment.thread->writer, PYC_RING_GC, moment.time, generation, 0, more, 2);
   }
+  pyc_restore_error(error);
   return api->none;
 }
 
@@ -57,8 +59,22 @@ const char* pyc_install_gc(void) {
 
 void pyc_remove_gc(void) {
   if (!hook) return;
+  const struct pyc_probe_api* api = &pyc_probe.api;
   PyObject* list = callbacks();
-  pyc_is_done(pyc_call_method(list, "remove", hook, NULL, NULL));
+  // Others in it may not like to be compared.
+  for (long i = 0; list; ++i) {
+    PyObject* number = api->new_long(i);
+    PyObject* found = number ? api->item(list, number) : NULL;
+    if (!found) api->clear_error();
+    const int is_ours = found == hook;
+    pyc_release(found);
+    if (is_ours)
+      pyc_is_done(pyc_call_method(list, "pop", number, NULL, NULL));
+    else
+      pyc_release(number);
+    if (is_ours || !found) break;
+  }
   pyc_release(list);
+  pyc_release(hook);
   hook = NULL;
 }

@@ -36,6 +36,12 @@ static inline void pyc_start_ids(struct pyc_id_table* table, uint32_t unlocked) 
   table->unlocked = unlocked;
 }
 
+static inline void pyc_end_ids(struct pyc_id_table* table) {
+  struct pyc_id_slots* slots = table->slots;
+  table->slots = NULL;
+  if (slots) pyc_unmap(slots, sizeof *slots + (slots->mask + 1) * sizeof slots->slot[0]);
+}
+
 static inline uint64_t pyc_first_slot(uint64_t key) { return key * 0x9E3779B97F4A7C15u >> 20; }
 
 // 0: it has none (yet).

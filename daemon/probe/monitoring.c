@@ -6,6 +6,7 @@
 enum { kTools = 6 };
 
 static int tool = -1;
+static int has_disabled;   // in a recording before this one, some events at some places
 static PyObject* disable;  // sys.monitoring.DISABLE: this event is not to be told of any more at this place
 
 static int collects(uint32_t what) { return (pyc_probe.collectors & what) != 0; }
@@ -297,8 +298,9 @@ static const char* set_events(PyObject* monitoring) {
             pyc_call_method(monitoring, "set_local_events", api->new_long(tool), pyc_import_code, events_of_imports)))
       return "sys.monitoring does not take the probe's events of imports";
   }
-  // What an earlier probe had no more use for.
-  pyc_is_done(pyc_call_method(monitoring, "restart_events", NULL, NULL, NULL));
+  // What a probe had no more use for in an earlier recording. (Those of other tools begin again as well.)
+  if (has_disabled) pyc_is_done(pyc_call_method(monitoring, "restart_events", NULL, NULL, NULL));
+  has_disabled = collects(PYC_PROBE_LINE) || pyc_probe.control->globs[0] || pyc_probe.control->max_hits;
   return NULL;
 }
 

@@ -32,12 +32,14 @@ int pyc_is_done(PyObject* result) {
 
 struct pyc_held_error pyc_hold_error(void) {
   struct pyc_held_error error;
+  __atomic_fetch_add(&pyc_probe.inside, 1, __ATOMIC_ACQ_REL);
   pyc_probe.api.fetch_error(&error.type, &error.value, &error.traceback);
   return error;
 }
 
 void pyc_restore_error(struct pyc_held_error error) {
   pyc_probe.api.restore_error(error.type, error.value, error.traceback);
+  __atomic_fetch_sub(&pyc_probe.inside, 1, __ATOMIC_ACQ_REL);
 }
 
 PyObject* pyc_import(const char* const* names) {
@@ -122,15 +124,25 @@ static void take_out(void) {
   pyc_restore_error(error);
 }
 
-// Whether nobody has before; without a GIL threads come at the same time.
-static int is_first(uint32_t* done) { return !__atomic_exchange_n(done, 1, __ATOMIC_ACQ_REL); }
+// All that it has mapped, but for itself. Only with the GIL, and with no other thread where it needs any of that.
+static void unmap(void) {
+  struct pyc_probe* p = &pyc_probe;
+  pyc_end_ids(&p->definitions.by_text);
+  pyc_end_ids(&p->definitions.by_code);
+  pyc_end_ids(&p->definitions.by_place);
+  pyc_end_threads(&p->threads);
+  pyc_end_fork_mark(p->is_parent);
+  pyc_unmap(p->root, p->root->size);
+  p->root = p->control = NULL;
+}
 
 void pyc_remove_hooks(void) {
-  static uint32_t begun;
-  if (!is_first(&begun)) return;
+  // Without a GIL threads come at the same time.
+  if (__atomic_exchange_n(&pyc_probe.is_removed, 1, __ATOMIC_ACQ_REL)) return;
   take_out();
   // What a child that takes no area of its own sees is its parent's.
   if (*pyc_probe.is_parent) __atomic_store_n(&pyc_probe.control->state, PYC_PROBE_REMOVED, __ATOMIC_RELEASE);
+  if (!pyc_probe.free_threaded && __atomic_load_n(&pyc_probe.inside, __ATOMIC_ACQUIRE) == 0) unmap();
 }
 
 static void put_in(const struct pyc_probe_command* command) {
@@ -139,7 +151,10 @@ static void put_in(const struct pyc_probe_command* command) {
   p->layout = command->layout;
   p->control = p->root = command->control;
   p->is_parent = pyc_new_fork_mark();
+  if (!p->is_parent) return fail("it has no memory left");
   p->collectors = command->collectors;
+  p->free_threaded = command->free_threaded;
+  p->is_removed = 0;
   pyc_start_definitions(&p->definitions, p->control, command->free_threaded);
   pyc_start_threads(&p->threads);
   if (p->collectors & (PYC_PROBE_IMPORT | PYC_PROBE_EXCEPTION)) pyc_start_imports();
@@ -148,7 +163,8 @@ static void put_in(const struct pyc_probe_command* command) {
   if (!problem) problem = pyc_install_monitoring();
   if (problem) {
     take_out();
-    return fail(problem);
+    fail(problem);
+    return p->free_threaded ? (void)0 : unmap();
   }
   __atomic_store_n(&p->control->state, PYC_PROBE_RECORDS, __ATOMIC_RELEASE);
 }
@@ -159,10 +175,9 @@ static void execute(const struct pyc_probe_command* command) {
     if (pyc_probe.records) pyc_remove_hooks();
     return;
   }
-  if (__atomic_load_n(&command->control->cancelled, __ATOMIC_ACQUIRE)) return;
-  // The command may come more than once.
-  static uint32_t begun;
-  if (is_first(&begun)) put_in(command);
+  static uint64_t begun;
+  if (__atomic_exchange_n(&begun, command->generation, __ATOMIC_ACQ_REL) == command->generation) return;
+  if (!__atomic_load_n(&command->control->cancelled, __ATOMIC_ACQUIRE)) put_in(command);
 }
 
 static void* run_thread(void* command) {
@@ -189,4 +204,4 @@ static int start_thread(void* command) {
 static __attribute__((naked)) void trap(void) { __asm__("int3"); }
 
 __attribute__((visibility("default"), section(".entries")))
-const struct pyc_probe_entries pyc_probe_entries = {run_thread, run_pending, start_thread, trap};
+const struct pyc_probe_entries pyc_probe_entries = {run_thread, run_pending, start_thread, trap, &pyc_probe.records};

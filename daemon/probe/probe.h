@@ -69,6 +69,7 @@ struct pyc_probe_control {
   // Areas for children that are forked, each of which looks as all of this one, from here. In theirs there are none.
   uint32_t child_count;
   uint64_t children_at, child_stride;
+  uint64_t size;  // of all the memory that is shared
   // The daemon's, all the time.
   uint32_t cancelled;  // what has not begun yet is not to begin
   uint64_t heartbeat;
@@ -140,6 +141,7 @@ struct pyc_probe_command {
   struct pyc_probe_api api;
   struct pyc_probe_layout layout;
   struct pyc_probe_control* control;
+  uint64_t generation;  // one that records is executed once, however often it comes
   uint32_t collectors;  // pyc_probe_collector; none: remove the hooks
   uint32_t free_threaded;
 };
@@ -150,6 +152,7 @@ struct pyc_probe_entries {
   int (*pending)(void* command);       // of Py_AddPendingCall: the same
   int (*start_thread)(void* command);  // begins such a thread; what pthread_create() returns
   void (*trap)(void);                  // an int3 instruction
+  const uint32_t* records;             // not 0: its hooks are in
 };
 
 #ifdef __cplusplus

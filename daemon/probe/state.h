@@ -14,7 +14,10 @@ struct pyc_probe {
   PyObject* opcode_names;  // the list opcode.opname, where instructions are told of
   uint32_t* is_parent;     // 0 in a child that was forked: what is shared is its parent's
   uint32_t collectors;
+  uint32_t free_threaded;
+  uint32_t inside;  // how many threads are between pyc_hold_error() and pyc_restore_error()
   uint32_t records;
+  uint32_t is_removed;  // or about to be
 };
 extern struct pyc_probe pyc_probe;
 
@@ -30,7 +33,8 @@ PyObject* pyc_call_method(PyObject* object, const char* name, PyObject* a, PyObj
 int pyc_is_done(PyObject* result);
 void pyc_release(PyObject* object);  // which may be null
 
-// An exception that is set, which calls of Python would replace.
+// Around what asks Python for something, which may let other threads have the GIL: an exception that is set, which
+// calls of Python would replace.
 struct pyc_held_error {
   PyObject *type, *value, *traceback;
 };

@@ -41,12 +41,12 @@ void pyc_tell_place(const struct pyc_moment* moment) {
 
 // The tables are the parent's, and so is what they refer to; what is new goes to rings of the child's own. Who held the
 // lock of the tables is not in the child.
-static void move_to(struct pyc_probe_control* area, uint64_t now) {
+static void move_to(struct pyc_probe_control* area, uint32_t* mark, uint64_t now) {
   struct pyc_probe* p = &pyc_probe;
   area->parent_pid = (int32_t)pyc_system_call(kSysGetppid, 0, 0, 0, 0, 0, 0);
   area->heartbeat = now;
   p->control = area;
-  p->is_parent = pyc_new_fork_mark();
+  p->is_parent = mark;
   p->definitions.lock = 0;
   pyc_ring_start(&p->definitions.ring, (struct pyc_ring*)((char*)area + area->definitions_at), &pyc_probe_means);
   pyc_start_threads(&p->threads);
@@ -56,13 +56,15 @@ static void move_to(struct pyc_probe_control* area, uint64_t now) {
 int pyc_begin_child(uint64_t now) {
   struct pyc_probe_control* root = pyc_probe.root;
   const int32_t pid = (int32_t)pyc_system_call(kSysGetpid, 0, 0, 0, 0, 0, 0);
-  for (uint32_t i = 0; i < root->child_count; ++i) {
+  uint32_t* mark = root->child_count > 0 ? pyc_new_fork_mark() : NULL;
+  for (uint32_t i = 0; mark && i < root->child_count; ++i) {
     struct pyc_probe_control* area = (void*)((char*)root + root->children_at + i * root->child_stride);
     int32_t nobody = 0;
     if (!__atomic_compare_exchange_n(&area->pid, &nobody, pid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
-    move_to(area, now);
+    move_to(area, mark, now);
     return 1;
   }
+  pyc_end_fork_mark(mark);
   return 0;
 }
 
@@ -70,7 +72,9 @@ struct pyc_thread* pyc_admit_thread(void* state, uint64_t id, uint64_t time, uin
   struct pyc_thread* thread =
       pyc_claim_ring(&pyc_probe.threads, pyc_probe.control, state, id, pyc_probe.api.pthread_self(), &pyc_probe_means);
   if (!thread || !thread->writer.ring) return thread;
+  const struct pyc_held_error error = pyc_hold_error();
   if (pyc_probe.collectors & PYC_PROBE_CALL) tell_stack(thread, time, type, PYC_RING_STANDS_NEXT);
   pyc_ring_write(&thread->writer, PYC_RING_THREAD_START, time, 0, 0, NULL, 0);
+  pyc_restore_error(error);
   return thread;
 }

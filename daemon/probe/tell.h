@@ -44,10 +44,14 @@ static inline struct pyc_moment pyc_begin(uint32_t type) {
   const uint64_t id = pyc_probe.api.thread_state_id(state);
   struct pyc_thread* thread = pyc_find_thread(&pyc_probe.threads, state, id);
   if (!thread) thread = pyc_admit_thread(state, id, moment.time, type);
-  if (thread && pyc_continue_ring(thread))
+  if (thread && pyc_continue_ring(thread)) {
     moment.thread = thread;
-  else
-    __atomic_fetch_add(&pyc_probe.control->unrecorded, 1, __ATOMIC_RELAXED);
+    return moment;
+  }
+  __atomic_fetch_add(&pyc_probe.control->unrecorded, 1, __ATOMIC_RELAXED);
+  // There may be a ring for it later.
+  enum { kTryAgain = 64, kNobody = 0 };
+  if (thread && ++thread->missed % kTryAgain == 0) thread->id = kNobody;
   return moment;
 }
 

@@ -24,6 +24,7 @@ struct pyc_thread {
   uint32_t unwound_importlib;  // that was the function that imports
   uint32_t frames_unwound;     // since an exception was raised, or raised again
   uint64_t gc_begin;
+  uint32_t missed;  // events, since there was no ring
 };
 
 enum { kPycThreadEntries = 4096 };  // more than rings: an entry that was in use stays
@@ -34,6 +35,11 @@ struct pyc_threads {
 
 static inline void pyc_start_threads(struct pyc_threads* threads) {
   threads->entries = pyc_map(kPycThreadEntries * sizeof *threads->entries);
+}
+
+static inline void pyc_end_threads(struct pyc_threads* threads) {
+  pyc_unmap(threads->entries, kPycThreadEntries * sizeof *threads->entries);
+  threads->entries = NULL;
 }
 
 // The entry of a thread state, its own or a free one; null: all are taken.
@@ -79,7 +85,10 @@ static inline struct pyc_thread* pyc_claim_ring(struct pyc_threads* threads, str
     if (__atomic_compare_exchange_n(&entry->state, &nobody, state, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) break;
   }
   if (!entry) return NULL;
-  *entry = (struct pyc_thread){.state = state, .id = id};
+  // The state that it has stays there all the time: others look for a free one.
+  const struct pyc_thread fresh = {.state = state, .id = id};
+  memcpy((char*)entry + sizeof entry->state, (const char*)&fresh + sizeof entry->state,
+         sizeof fresh - sizeof entry->state);
   const uint32_t number = pyc_ring_of_thread(control);
   if (number == PYC_PROBE_MAX_THREADS) return entry;
   control->threads[number].ident = ident;
