@@ -19,7 +19,7 @@ from debian import Missing, build_python, fetch_tree
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pycroscope-tests"
 TRIXIE = CACHE / "trixie-python3.13"
 
-OLDEST_TRACED = (3, 12)
+OLDEST_TRACED = (3, 8)
 # Version → (release of Debian, tree). sid moves on: what it has today may be gone tomorrow.
 TREES = {
     "3.13": ("trixie", TRIXIE),

@@ -37,6 +37,18 @@ enum pyc_linetable_kind {
   PYC_LINETABLE_RANGES = 3,     // co_linetable of 3.10
 };
 
+// What functions written in C can be told by that is executed, and what a generator's frame says about itself.
+enum pyc_hook_kind {
+  PYC_HOOK_FRAMES = 1,      // by evaluating frames (PEP 523), in a function that is not given the thread state (3.8)
+  PYC_HOOK_EVALUATOR = 2,   // the same, with the thread state (3.9 to 3.11)
+  PYC_HOOK_MONITORING = 3,  // by sys.monitoring (3.12 and later)
+};
+
+enum pyc_generator_kind {
+  PYC_GENERATOR_STACK = 1,  // a pointer, null but while it is suspended (3.8, 3.9)
+  PYC_GENERATOR_STATE = 2,  // a byte, -1 while it is suspended (3.10, 3.11)
+};
+
 enum pyc_managed_dict_kind {
   PYC_MANAGED_DICT_NONE = 0,       // before 3.11
   PYC_MANAGED_DICT_TWO_SLOTS = 1,  // values at object - 32 or a dict at object - 24 (3.11)
@@ -155,6 +167,26 @@ struct pyc_layout {
   pyc_u16 task_kind;
   pyc_u16 thread_tasks;  // of the thread state: what task_kind begins with
   pyc_u16 task_name;
+  // Tracing; but for hook_kind all is PYC_NO_OFFSET since 3.12, where sys.monitoring tells all
+  pyc_u16 hook_kind;
+  pyc_u16 generator_kind;
+  pyc_u16 generator_frame;       // the frame in its generator, 0 before 3.11: then the frame has the next one itself
+  pyc_u16 generator_state;       // see generator_kind
+  pyc_u16 interpreter_evaluate;  // the function eval_frame
+  pyc_u16 thread_profile;        // the function c_profilefunc
+  pyc_u16 thread_trace;          // the function c_tracefunc
+  pyc_u16 thread_unique_id;      // id, which no other thread state has
+  pyc_u16 code_flags;
+  pyc_u16
+      object_frame;     // of PyFrameObject: where its frame is, PYC_NO_OFFSET before 3.11, where it is the frame itself
+  pyc_u16 object_line;  // of PyFrameObject, f_lineno
+  pyc_u16 object_trace_opcodes;  // of PyFrameObject
+  // BINARY_SUBSCR_GETITEM, which calls a function without evaluating its frame anew, even where somebody else evaluates
+  // frames (some releases of 3.11); BINARY_SUBSCR, which does the same by an ordinary call; and the first number that
+  // no opcode has, but for the last one. PYC_NO_OFFSET: there is no such opcode.
+  pyc_u16 opcode_getitem;
+  pyc_u16 opcode_subscript;
+  pyc_u16 opcodes_end;
 };
 
 // The asyncio of one process; all 0: it is not imported (yet).

@@ -45,7 +45,6 @@ constexpr milliseconds kStartPatience{5000}, kEndPatience{2000}, kQuickEnd{30};
 constexpr milliseconds kAgain{100};
 // Without a heartbeat for so long the daemon is gone.
 constexpr int64_t kPatienceNs = 1'000'000'000;
-constexpr uint32_t kOldestVersion = 0x030c0000;
 
 // System calls that a thread may be in which then calls something else: none of them holds a lock of the C library.
 // What goes on after a stop (restart_syscall) is a sleep, a poll, or a wait with a time limit, which those locks have
@@ -114,10 +113,40 @@ void make_ring(std::span<std::byte> memory, uint32_t slots, pyc_ring_on_full on_
 }
 
 pyc_probe_layout probe_layout(const pyc_layout& layout) {
-  return {.header = static_cast<uint32_t>(layout.object_type + sizeof(uint64_t)),
-          .object_type = layout.object_type,
-          .long_tag = layout.long_tag,
-          .long_digits = layout.long_digits};
+  pyc_probe_layout probe{};
+  probe.header = static_cast<uint32_t>(layout.object_type + sizeof(uint64_t));
+  probe.object_type = layout.object_type;
+  probe.long_tag = layout.long_tag;
+  probe.long_digits = layout.long_digits;
+  probe.tuple_items = layout.tuple_items;
+  if (layout.hook_kind == PYC_HOOK_MONITORING) return probe;
+  const auto field = [](uint16_t offset) { return offset == PYC_NO_OFFSET ? 0u : offset; };
+  probe.hooks = layout.hook_kind == PYC_HOOK_FRAMES ? PYC_PROBE_FRAMES : PYC_PROBE_EVALUATOR;
+  probe.instruction = layout.instr_kind == PYC_INSTR_LASTI_BYTES   ? PYC_PROBE_INSTRUCTION_BYTES
+                      : layout.instr_kind == PYC_INSTR_LASTI_UNITS ? PYC_PROBE_INSTRUCTION_UNITS
+                                                                   : PYC_PROBE_INSTRUCTION_POINTER;
+  probe.interpreter_evaluate = layout.interpreter_evaluate;
+  probe.thread_interpreter = layout.thread_interp;
+  probe.thread_frame = layout.thread_frame;
+  probe.thread_profile = layout.thread_profile;
+  probe.thread_trace = layout.thread_trace;
+  probe.thread_unique_id = layout.thread_unique_id;
+  probe.current_frame = layout.frame_kind == PYC_FRAME_CFRAME ? layout.cframe_current_frame : 0u;
+  probe.frame_previous = layout.frame_previous;
+  probe.frame_code = layout.frame_code;
+  probe.frame_instruction = layout.frame_instr;
+  probe.frame_owner = field(layout.frame_owner);
+  probe.frame_locals = layout.frame_locals;
+  probe.generator_is_stack = layout.generator_kind == PYC_GENERATOR_STACK;
+  probe.generator_state = int32_t{layout.generator_state} - int32_t{layout.generator_frame};
+  probe.code_flags = layout.code_flags;
+  probe.code_instructions = field(layout.code_instructions);
+  probe.object_frame = field(layout.object_frame);
+  probe.object_line = layout.object_line;
+  probe.object_trace_opcodes = layout.object_trace_opcodes;
+  probe.opcode_getitem = field(layout.opcode_getitem);
+  probe.opcode_subscript = field(layout.opcode_subscript);
+  return probe;
 }
 
 // `to` is all zeros.
@@ -158,10 +187,6 @@ Probe::~Probe() {
 Result<std::unique_ptr<Probe>> Probe::load(std::shared_ptr<const Process> process, const PythonRuntime& python,
                                            const ProbePlan& plan, const TickClock& clock,
                                            std::optional<RemoteThread> at) {
-  if (python.layout.version < kOldestVersion)
-    return fail(ErrorCode::kFailed,
-                fmt::format("process {} runs Python {}: tracing needs 3.12 or later; sample it, without --trace",
-                            process->pid(), python.version));
   if (forbids_debugging(*process))
     return fail(
         ErrorCode::kNotPermitted,
@@ -263,8 +288,10 @@ Status Probe::prepare(TargetFunctions functions, const PythonRuntime& python, Re
   adopted_.resize(children);
   heart_ = std::make_shared<Heart>(clock_);
   heart_->add(control());
+  pyc_probe_layout layout = probe_layout(python.layout);
+  layout.opcode_targets_writable = functions.opcode_targets_writable;
   pyc_probe_command command{.api = functions.api,
-                            .layout = probe_layout(python.layout),
+                            .layout = layout,
                             .control = nullptr,
                             .generation = clock_.now(),
                             .collectors = plan_.collectors,

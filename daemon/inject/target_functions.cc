@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
+#include "daemon/inject/opcode_table.h"
 #include "daemon/target/elf_image.h"
 #include "daemon/target/modules.h"
 
@@ -90,10 +92,27 @@ Result<TargetFunctions> find_target_functions(const Process& process, const Targ
   need(api.gil_ensure, python_exports, {"PyGILState_Ensure"});
   need(api.gil_release, python_exports, {"PyGILState_Release"});
   need(api.thread_state, python_exports, {"PyThreadState_Get"});
-  need(api.thread_state_id, python_exports, {"PyThreadState_GetID"});
-  need(api.frame, python_exports, {"PyThreadState_GetFrame"});
-  need(api.frame_back, python_exports, {"PyFrame_GetBack"});
-  need(api.frame_code, python_exports, {"PyFrame_GetCode"});
+  // Where Python has not got these its fields tell the same.
+  if (python.layout.hook_kind != PYC_HOOK_FRAMES) {
+    need(api.thread_state_id, python_exports, {"PyThreadState_GetID"});
+    need(api.frame, python_exports, {"PyThreadState_GetFrame"});
+    need(api.frame_back, python_exports, {"PyFrame_GetBack"});
+    need(api.frame_code, python_exports, {"PyFrame_GetCode"});
+  }
+  if (python.layout.hook_kind != PYC_HOOK_MONITORING) {
+    need(api.evaluate, python_exports, {"_PyEval_EvalFrameDefault"});
+    set(api.evaluator, python_exports.find({"_PyInterpreterState_GetEvalFrameFunc"}));
+    set(api.set_evaluator, python_exports.find({"_PyInterpreterState_SetEvalFrameFunc"}));
+    if (!api.evaluator) api.set_evaluator = nullptr;
+    need(api.set_profile, python_exports, {"PyEval_SetProfile"});
+    need(api.set_trace, python_exports, {"PyEval_SetTrace"});
+    set(api.set_profile_of, python_exports.find({"_PyEval_SetProfile"}));
+    set(api.set_trace_of, python_exports.find({"_PyEval_SetTrace"}));
+    need(api.first_thread, python_exports, {"PyInterpreterState_ThreadHead"});
+    need(api.next_thread, python_exports, {"PyThreadState_Next"});
+    need(api.swap_thread, python_exports, {"PyThreadState_Swap"});
+    need(api.handled, python_exports, {"PyErr_GetExcInfo"});
+  }
   need(api.frame_line, python_exports, {"PyFrame_GetLineNumber"});
   need(api.line_of, python_exports, {"PyCode_Addr2Line"});
   need(api.traceback, python_exports, {"PyException_GetTraceback"});
@@ -126,6 +145,20 @@ Result<TargetFunctions> find_target_functions(const Process& process, const Targ
   need(api.pthread_self, c_exports, {"pthread_self"});
   need(api.pthread_create, c_exports, {"pthread_create"});
   need(api.pthread_detach, c_exports, {"pthread_detach"});
+  set(api.pthread_attributes, c_exports.find({"pthread_getattr_np"}));
+  set(api.pthread_stack, c_exports.find({"pthread_attr_getstack"}));
+  set(api.pthread_end_attributes, c_exports.find({"pthread_attr_destroy"}));
+  if (!api.pthread_stack || !api.pthread_end_attributes) api.pthread_attributes = nullptr;
+  if (api.evaluate) {
+    std::vector<MapEntry> python_maps;
+    std::ranges::copy_if(maps, std::back_inserter(python_maps), [&](const MapEntry& map) {
+      return std::ranges::find(pythons, map.path, &Module::path) != pythons.end();
+    });
+    const OpcodeTable table =
+        find_opcode_table(memory, python_maps, RemoteAddress(reinterpret_cast<uint64_t>(api.evaluate)), python.layout);
+    set(api.opcode_targets, table.begin);
+    found.opcode_targets_writable = table.writable;
+  }
   found.add_pending_call = python_exports.find({"Py_AddPendingCall"});
   if (!found.add_pending_call) missing = "Py_AddPendingCall";
   if (!missing.empty())

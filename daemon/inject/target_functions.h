@@ -13,9 +13,10 @@
 namespace pycroscope {
 
 struct TargetFunctions {
-  pyc_probe_api api{};              // addresses in the target
-  RemoteAddress add_pending_call;   // Py_AddPendingCall
-  RemoteAddress system_call;        // a `syscall` instruction
+  pyc_probe_api api{};             // addresses in the target
+  RemoteAddress add_pending_call;  // Py_AddPendingCall
+  RemoteAddress system_call;       // a `syscall` instruction
+  bool opcode_targets_writable = false;
   std::vector<MapEntry> c_library;  // what is mapped of the C library and of the dynamic linker
 };
 

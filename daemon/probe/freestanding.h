@@ -18,6 +18,7 @@ static inline long pyc_system_call(long number, long a, long b, long c, long d, 
 
 enum {
   kSysMmap = 9,
+  kSysMprotect = 10,
   kSysMunmap = 11,
   kSysSigprocmask = 14,
   kSysMadvise = 28,

@@ -46,45 +46,51 @@ void pyc_stop_imports(void) {
 }
 
 // The name of the module that imports: of the first function on the stack that is not of importlib.
-static uint32_t importer(PyObject* frame) {
-  pyc_probe.api.retain(frame);
+static uint32_t importer(PyObject* caller) {
+  PyObject* frame = caller;
+  if (frame) pyc_probe.api.retain(frame);
   for (;;) {
-    PyObject* back = attribute(frame, "f_back");
-    pyc_release(frame);
-    if (!back || back == pyc_probe.api.none) {
-      pyc_release(back);
+    if (!frame || frame == pyc_probe.api.none) {
+      pyc_release(frame);
       return 0;
     }
-    frame = back;
     PyObject* globals = attribute(frame, "f_globals");
     PyObject* name = item_of_name(globals, "__name__");
     const int is_importlib = begins_with(name, "importlib") || begins_with(name, "_frozen_importlib");
     const uint32_t id = !name || is_importlib ? 0 : pyc_define_text(name);
     pyc_release(name);
     pyc_release(globals);
-    if (is_importlib) continue;
+    PyObject* back = is_importlib ? attribute(frame, "f_back") : NULL;
     pyc_release(frame);
-    return id;
+    if (!is_importlib) return id;
+    frame = back;
   }
 }
 
 static PyObject* modules(void) { return pyc_probe.api.sys_object("modules"); }
 
-static void begin(struct pyc_thread* thread, uint64_t time) {
+static void begin(struct pyc_thread* thread, uint64_t time, PyObject* name, PyObject* caller) {
   if (thread->import_depth++ >= kPycNestedImports) return;
   struct pyc_import* import = &thread->imports[thread->import_depth - 1];
   *import = (struct pyc_import){.begin = time};
-  PyObject* frame = pyc_probe.api.frame(thread->state);
-  PyObject* locals = attribute(frame, "f_locals");
-  PyObject* name = item_of_name(locals, "name");
   PyObject* known = item(modules(), name);
   if (name && !known) {
     import->module = pyc_define_text(name);
-    import->parent = importer(frame);
+    import->parent = importer(caller);
     import->name = name;
-    name = NULL;
+    pyc_probe.api.retain(name);
   }
-  PyObject* used[] = {known, name, locals, frame};
+  pyc_release(known);
+}
+
+// By the frame of the function, which the thread executes.
+static void begin_by_frame(struct pyc_thread* thread, uint64_t time) {
+  PyObject* frame = pyc_probe.api.frame(thread->state);
+  PyObject* caller = attribute(frame, "f_back");
+  PyObject* locals = attribute(frame, "f_locals");
+  PyObject* name = item_of_name(locals, "name");
+  begin(thread, time, name, caller);
+  PyObject* used[] = {name, locals, caller, frame};
   for (unsigned i = 0; i < sizeof used / sizeof used[0]; ++i) pyc_release(used[i]);
 }
 
@@ -123,8 +129,20 @@ void pyc_import_moves(const struct pyc_moment* moment, uint32_t type) {
   if (!(pyc_probe.collectors & PYC_PROBE_IMPORT)) return;
   const struct pyc_held_error error = pyc_hold_error();
   if (type == PYC_RING_CALL)
-    begin(moment->thread, moment->time);
+    begin_by_frame(moment->thread, moment->time);
   else if (type == PYC_RING_RETURN || type == PYC_RING_UNWIND)
     end(moment, type == PYC_RING_RETURN);
+  pyc_restore_error(error);
+}
+
+void pyc_import_begins(const struct pyc_moment* moment, PyObject* name, PyObject* caller) {
+  const struct pyc_held_error error = pyc_hold_error();
+  begin(moment->thread, moment->time, name, caller);
+  pyc_restore_error(error);
+}
+
+void pyc_import_ends(const struct pyc_moment* moment, int is_found) {
+  const struct pyc_held_error error = pyc_hold_error();
+  end(moment, is_found);
   pyc_restore_error(error);
 }

@@ -69,41 +69,16 @@ PYC_HOOK(on_unwind) {
   return pyc_probe.api.none;
 }
 
-// What defines a C function or method, as setprofile tells of them: null for all else that can be called.
-static const void* definition_of(PyObject* callable) {
-  const struct pyc_probe_api* api = &pyc_probe.api;
-  const char* object = (const char*)callable;
-  const void* type = *(void* const*)(object + pyc_probe.layout.object_type);
-  enum { kMethodOfDescriptor = 3 };  // words after the header: d_type, d_name, d_qualname, d_method
-  const void* const* fields = (const void* const*)(object + pyc_probe.layout.header);
-  if (type == api->method_descriptor_type) return fields[kMethodOfDescriptor];
-  return type == api->c_function_type || type == api->c_method_type ? fields[0] : NULL;
-}
-
 PYC_HOOK(on_c_call) {
   PYC_UNUSED;
-  const void* definition = definition_of(a[2]);
-  if (!definition) return pyc_probe.api.none;
-  if (pyc_probe.definitions.has_globs && pyc_code_id(a[0]) & PYC_HIDDEN) return pyc_probe.api.none;
-  const struct pyc_moment moment = pyc_begin(PYC_RING_C_CALL);
-  if (!moment.thread) return pyc_probe.api.none;
-  const uint32_t known = pyc_find_id(&pyc_probe.definitions.by_code, (uint64_t)(uintptr_t)definition);
-  ++moment.thread->open_c_calls;
-  pyc_tell(&moment, PYC_RING_C_CALL, known ? known : pyc_define_c_function(a[2], definition));
+  pyc_tell_c_call(a[0], a[2]);
   return pyc_probe.api.none;
 }
 
 // Also when it raised.
 PYC_HOOK(on_c_return) {
   PYC_UNUSED;
-  const void* definition = definition_of(a[2]);
-  if (!definition) return pyc_probe.api.none;
-  if (pyc_probe.definitions.has_globs && pyc_code_id(a[0]) & PYC_HIDDEN) return pyc_probe.api.none;
-  const struct pyc_moment moment = pyc_begin(PYC_RING_C_RETURN);
-  // One that was called before the hooks came is no call that could end.
-  if (!moment.thread || moment.thread->open_c_calls == 0) return pyc_probe.api.none;
-  --moment.thread->open_c_calls;
-  pyc_tell(&moment, PYC_RING_C_RETURN, pyc_find_id(&pyc_probe.definitions.by_code, (uint64_t)(uintptr_t)definition));
+  pyc_tell_c_return(a[0], a[2]);
   return pyc_probe.api.none;
 }
 
@@ -157,27 +132,15 @@ static int passes(const struct pyc_thread* thread, PyObject* exception) {
   return is_longer;
 }
 
-static uint32_t key_of(PyObject* exception) { return (uint32_t)((uintptr_t)exception >> 4); }
-
-// 0: unknown.
-static uint32_t line_at(PyObject* code, uint64_t offset) {
-  // What a handler begins with belongs to no line.
-  enum { kWithoutLine = 16 };
-  for (uint64_t at = offset; at < offset + kWithoutLine; at += 2) {
-    const int line = pyc_probe.api.line_of(code, (int)at);
-    if (line >= 0) return pyc_line_id(code, (uint64_t)line);
-  }
-  return 0;
-}
-
 PYC_HOOK(on_raise) {
   PYC_UNUSED;
   const struct pyc_moment moment = pyc_begin(PYC_RING_RAISE);
   if (!moment.thread || passes(moment.thread, a[2])) return pyc_probe.api.none;
   if (!collects(PYC_PROBE_CALL)) pyc_tell_place(&moment);
   moment.thread->frames_unwound = 0;
-  const struct pyc_ring_slot more = {line_at(a[0], number(a[1])), 0};
-  pyc_ring_write(&moment.thread->writer, PYC_RING_RAISE, moment.time, pyc_define_type_of(a[2]), key_of(a[2]), &more, 1);
+  const struct pyc_ring_slot more = {pyc_line_id_at(a[0], number(a[1])), 0};
+  pyc_ring_write(&moment.thread->writer, PYC_RING_RAISE, moment.time, pyc_define_type_of(a[2]), pyc_exception_key(a[2]),
+                 &more, 1);
   return pyc_probe.api.none;
 }
 
@@ -186,7 +149,7 @@ PYC_HOOK(on_reraise) {
   const struct pyc_moment moment = pyc_begin(PYC_RING_RERAISE);
   if (!moment.thread) return pyc_probe.api.none;
   moment.thread->frames_unwound = 0;
-  pyc_ring_write(&moment.thread->writer, PYC_RING_RERAISE, moment.time, 0, key_of(a[2]), NULL, 0);
+  pyc_ring_write(&moment.thread->writer, PYC_RING_RERAISE, moment.time, 0, pyc_exception_key(a[2]), NULL, 0);
   return pyc_probe.api.none;
 }
 
@@ -197,8 +160,8 @@ PYC_HOOK(on_handled) {
   const struct pyc_ring_slot more = {moment.thread->frames_unwound, 0};
   moment.thread->frames_unwound = 0;
   moment.thread->unwound = NULL;
-  pyc_ring_write(&moment.thread->writer, PYC_RING_CAUGHT, moment.time, line_at(a[0], number(a[1])), key_of(a[2]), &more,
-                 1);
+  pyc_ring_write(&moment.thread->writer, PYC_RING_CAUGHT, moment.time, pyc_line_id_at(a[0], number(a[1])),
+                 pyc_exception_key(a[2]), &more, 1);
   return pyc_probe.api.none;
 }
 

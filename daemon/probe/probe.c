@@ -93,13 +93,22 @@ struct specification {
   struct slot* slots;
 };
 
+// Older versions have no such member of a type: there it is called with a tuple.
+static PyObject* call_with_tuple(PyObject* self, PyObject* arguments, PyObject* names) {
+  pyc_vectorcall function;
+  memcpy(&function, (const char*)self + pyc_probe.layout.header, sizeof function);
+  return function(self, (PyObject* const*)((const char*)arguments + pyc_probe.layout.tuple_items), 0, names);
+}
+
 PyObject* pyc_new_callable(pyc_vectorcall function) {
   enum { kSsize = 19, kReadOnly = 1, kCall = 50, kMembers = 72, kDefault = 1 << 18, kHasVectorcall = 1 << 11 };
-  const int at = (int)pyc_probe.layout.header;
+  const int at = (int)pyc_probe.layout.header, is_vectorcall = pyc_probe.layout.hooks == PYC_PROBE_MONITORING;
   struct member members[] = {{"__vectorcalloffset__", kSsize, at, kReadOnly, NULL}, {NULL, 0, 0, 0, NULL}};
-  struct slot slots[] = {{kMembers, members}, {kCall, (void*)pyc_probe.api.call_vector}, {0, NULL}};
-  struct specification specification = {PYC_PROBE_NAME ".hook", at + (int)sizeof function, 0, kDefault | kHasVectorcall,
-                                        slots};
+  struct slot vectorcall[] = {{kMembers, members}, {kCall, (void*)pyc_probe.api.call_vector}, {0, NULL}};
+  struct slot tuple[] = {{kCall, (void*)call_with_tuple}, {0, NULL}};
+  struct specification specification = {PYC_PROBE_NAME ".hook", at + (int)sizeof function, 0,
+                                        is_vectorcall ? kDefault | kHasVectorcall : kDefault,
+                                        is_vectorcall ? vectorcall : tuple};
   PyObject* type = pyc_probe.api.new_type(&specification);
   PyObject* object = type ? pyc_probe.api.new_object(type) : NULL;
   if (!object) pyc_probe.api.clear_error();
@@ -116,7 +125,10 @@ static void fail(const char* why) {
 static void take_out(void) {
   const struct pyc_held_error error = pyc_hold_error();
   pyc_probe.records = 0;
-  pyc_remove_monitoring();
+  if (pyc_probe.layout.hooks == PYC_PROBE_MONITORING)
+    pyc_remove_monitoring();
+  else
+    pyc_remove_evaluator();
   pyc_remove_gc();
   pyc_stop_imports();
   pyc_release(pyc_probe.opcode_names);
@@ -130,7 +142,8 @@ static void unmap(void) {
   pyc_end_ids(&p->definitions.by_text);
   pyc_end_ids(&p->definitions.by_code);
   pyc_end_ids(&p->definitions.by_place);
-  pyc_end_threads(&p->threads);
+  // Who evaluates frames comes back to what is its thread's.
+  if (p->layout.hooks == PYC_PROBE_MONITORING) pyc_end_threads(&p->threads);
   pyc_end_fork_mark(p->is_parent);
   pyc_unmap(p->root, p->root->size);
   p->root = p->control = NULL;
@@ -155,12 +168,14 @@ static void put_in(const struct pyc_probe_command* command) {
   p->collectors = command->collectors;
   p->free_threaded = command->free_threaded;
   p->is_removed = 0;
+  p->generation = command->generation;
+  if (p->layout.hooks != PYC_PROBE_MONITORING) pyc_start_frames();
   pyc_start_definitions(&p->definitions, p->control, command->free_threaded);
   pyc_start_threads(&p->threads);
   if (p->collectors & (PYC_PROBE_IMPORT | PYC_PROBE_EXCEPTION)) pyc_start_imports();
   if (p->collectors & PYC_PROBE_INSTRUCTION) p->opcode_names = find_opcode_names();
   const char* problem = p->collectors & PYC_PROBE_GC ? pyc_install_gc() : NULL;
-  if (!problem) problem = pyc_install_monitoring();
+  if (!problem) problem = p->layout.hooks == PYC_PROBE_MONITORING ? pyc_install_monitoring() : pyc_install_evaluator();
   if (problem) {
     take_out();
     fail(problem);

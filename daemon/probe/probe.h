@@ -32,6 +32,20 @@ enum pyc_probe_collector {
   PYC_PROBE_EXCEPTION = 1u << 6,
 };
 
+// By what the target tells of what it executes.
+enum pyc_probe_hooks {
+  PYC_PROBE_MONITORING = 0,  // sys.monitoring
+  PYC_PROBE_EVALUATOR = 1,   // evaluating its frames (PEP 523), and functions that trace and profile
+  PYC_PROBE_FRAMES = 2,      // the same, where who evaluates a frame is not given the thread state
+};
+
+// How a frame says where it is in its code.
+enum pyc_probe_instruction {
+  PYC_PROBE_INSTRUCTION_POINTER = 0,
+  PYC_PROBE_INSTRUCTION_BYTES = 1,  // an int, -1: before the first
+  PYC_PROBE_INSTRUCTION_UNITS = 2,  // the same, in units of two bytes
+};
+
 // What the times of rings and the heartbeat count.
 enum pyc_probe_clock {
   PYC_PROBE_CLOCK_MONOTONIC = 0,  // ns of CLOCK_MONOTONIC
@@ -127,6 +141,23 @@ struct pyc_probe_api {
   uintptr_t (*pthread_self)(void);
   int (*pthread_create)(void*, const void*, void* (*)(void*), void*);
   int (*pthread_detach)(uintptr_t);
+  // Of pthread_attr_t; null where the C library has no pthread_getattr_np().
+  int (*pthread_attributes)(uintptr_t, void*);
+  int (*pthread_stack)(const void*, void**, uint64_t*);
+  int (*pthread_end_attributes)(void*);
+  // Null where sys.monitoring is used.
+  void* evaluate;             // _PyEval_EvalFrameDefault
+  void* (*evaluator)(void*);  // _PyInterpreterState_GetEvalFrameFunc, and ..._SetEvalFrameFunc, or null
+  void (*set_evaluator)(void*, void*);
+  void (*set_profile)(void*, PyObject*);  // PyEval_SetProfile, and PyEval_SetTrace
+  void (*set_trace)(void*, PyObject*);
+  int (*set_profile_of)(void*, void*, PyObject*);  // _PyEval_SetProfile, and _PyEval_SetTrace: of a thread, or null
+  int (*set_trace_of)(void*, void*, PyObject*);
+  void* (*first_thread)(void*);                         // PyInterpreterState_ThreadHead
+  void* (*next_thread)(void*);                          // PyThreadState_Next
+  void* (*swap_thread)(void*);                          // PyThreadState_Swap
+  void (*handled)(PyObject**, PyObject**, PyObject**);  // PyErr_GetExcInfo
+  void** opcode_targets;  // where the interpreter finds the code of each opcode; null: not known
 };
 
 // Where the target's objects have what the probe reads of them, in bytes.
@@ -134,6 +165,21 @@ struct pyc_probe_layout {
   uint32_t header;  // sizeof(PyObject)
   uint32_t object_type;
   uint32_t long_tag, long_digits;  // of ints in the form of 3.12 and later
+  uint32_t tuple_items;
+  uint32_t hooks;        // pyc_probe_hooks
+  uint32_t instruction;  // pyc_probe_instruction
+  // All that follow are of hooks other than sys.monitoring, and 0 where there is no such field.
+  uint32_t interpreter_evaluate;
+  uint32_t thread_interpreter, thread_frame, thread_profile, thread_trace, thread_unique_id;
+  uint32_t current_frame;  // of what thread_frame points at; 0: that is the frame
+  uint32_t frame_previous, frame_code, frame_instruction, frame_owner, frame_locals;
+  uint32_t generator_is_stack;  // 1: `generator_state` is a pointer, null but while it is suspended; 0: a byte, -1 then
+  int32_t generator_state;      // from its frame
+  uint32_t code_flags, code_instructions;
+  uint32_t object_frame, object_line, object_trace_opcodes;  // of frame objects; object_frame 0: they are the frames
+  uint32_t opcode_getitem;    // one that calls a function which is not evaluated, 0: there is none
+  uint32_t opcode_subscript;  // what it stands for
+  uint32_t opcode_targets_writable;
 };
 
 // An argument of the probe's entries.

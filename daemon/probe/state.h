@@ -18,6 +18,7 @@ struct pyc_probe {
   uint32_t inside;  // how many threads are between pyc_hold_error() and pyc_restore_error()
   uint32_t records;
   uint32_t is_removed;  // or about to be
+  uint64_t generation;  // of the recording
 };
 extern struct pyc_probe pyc_probe;
 
@@ -47,6 +48,11 @@ void pyc_remove_hooks(void);
 // The hooks of sys.monitoring, of CPython 3.12 and later. Null, or why they cannot be put in.
 const char* pyc_install_monitoring(void);
 void pyc_remove_monitoring(void);
+// A function in place of the one that evaluates Python's frames, and functions that trace and profile, of versions
+// before that.
+void pyc_start_frames(void);
+const char* pyc_install_evaluator(void);
+void pyc_remove_evaluator(void);
 // What gc.callbacks calls.
 const char* pyc_install_gc(void);
 void pyc_remove_gc(void);

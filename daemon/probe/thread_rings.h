@@ -13,6 +13,18 @@ struct pyc_import {
   PyObject* name;           // null: it is not one that is told of
 };
 
+// A function that was on the stack before the probe came.
+struct pyc_standing {
+  const void* frame;
+  uint64_t function;
+};
+
+// An exception that a handler has taken, and may let go on.
+struct pyc_taken {
+  const void *frame, *exception;
+};
+enum { kPycTaken = 16 };  // of more than that the oldest are forgotten
+
 struct pyc_thread {
   void* state;                    // its PyThreadState; null: the entry is free
   uint64_t id;                    // of that state: another thread may have its memory later
@@ -24,7 +36,17 @@ struct pyc_thread {
   uint32_t unwound_importlib;  // that was the function that imports
   uint32_t frames_unwound;     // since an exception was raised, or raised again
   uint64_t gc_begin;
-  uint32_t missed;  // events, since there was no ring
+  uint32_t missed;      // events, since there was no ring
+  uint64_t generation;  // of the recording
+  // Where frames are evaluated:
+  uint64_t frames_evaluated;      // of those that the evaluator has begun, how many have not ended
+  struct pyc_standing* standing;  // the root-most first
+  uint32_t standing_count;
+  uint32_t taken_count;
+  uintptr_t guard;                 // where the C stack goes no further, see call_stack.h
+  uintptr_t guard_size;            // 0: not known yet
+  const void *raised_in, *raised;  // the frame where an exception came last, while that has not gone on
+  struct pyc_taken taken[kPycTaken];
 };
 
 enum { kPycThreadEntries = 4096 };  // more than rings: an entry that was in use stays

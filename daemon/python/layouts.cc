@@ -102,6 +102,21 @@ constexpr pyc_layout python311() {
       .task_kind = PYC_TASK_BY_HELD_LOOP,
       .thread_tasks = 128,
       .task_name = 144,
+      .hook_kind = PYC_HOOK_EVALUATOR,
+      .generator_kind = PYC_GENERATOR_STATE,
+      .generator_frame = 80,
+      .generator_state = 75,
+      .interpreter_evaluate = 1424,
+      .thread_profile = 64,
+      .thread_trace = 72,
+      .thread_unique_id = 240,
+      .code_flags = 48,
+      .object_frame = 24,
+      .object_line = 40,
+      .object_trace_opcodes = 45,
+      .opcode_getitem = 19,
+      .opcode_subscript = 25,
+      .opcodes_end = 181,
   };
 }
 
@@ -153,6 +168,19 @@ constexpr pyc_layout python310() {
   layout.managed_dict_kind = PYC_MANAGED_DICT_NONE;
   layout.thread_tasks = 152;
   layout.task_name = 168;
+  layout.generator_frame = 0;
+  layout.generator_state = 108;
+  layout.interpreter_evaluate = 1368;
+  layout.thread_profile = 56;
+  layout.thread_trace = 64;
+  layout.thread_unique_id = 256;
+  layout.code_flags = 36;
+  layout.object_frame = kNone;
+  layout.object_line = 100;
+  layout.object_trace_opcodes = 85;
+  layout.opcode_getitem = kNone;
+  layout.opcode_subscript = kNone;
+  layout.opcodes_end = kNone;
   return layout;
 }
 
@@ -166,6 +194,11 @@ constexpr pyc_layout python39() {
   layout.frame_locals = 360;
   layout.type_cached_keys = 864;
   layout.task_name = 160;
+  layout.generator_kind = PYC_GENERATOR_STACK;
+  layout.generator_state = 72;
+  layout.interpreter_evaluate = 1400;
+  layout.object_line = 108;
+  layout.object_trace_opcodes = 89;
   return layout;
 }
 
@@ -178,6 +211,8 @@ constexpr pyc_layout python38() {
   layout.gil = 1152;
   layout.type_cached_keys = 872;
   layout.task_name = 120;
+  layout.hook_kind = PYC_HOOK_FRAMES;
+  layout.interpreter_evaluate = 568;
   return layout;
 }
 
@@ -211,6 +246,21 @@ constexpr pyc_layout python312() {
   layout.managed_dict_kind = PYC_MANAGED_DICT_TAGGED;
   layout.task_kind = PYC_TASK_BY_DICT_LOOP;
   layout.thread_tasks = 112;
+  layout.hook_kind = PYC_HOOK_MONITORING;
+  layout.generator_kind = kNone;
+  layout.generator_frame = kNone;
+  layout.generator_state = kNone;
+  layout.interpreter_evaluate = kNone;
+  layout.thread_profile = kNone;
+  layout.thread_trace = kNone;
+  layout.thread_unique_id = kNone;
+  layout.code_flags = kNone;
+  layout.object_frame = kNone;
+  layout.object_line = kNone;
+  layout.object_trace_opcodes = kNone;
+  layout.opcode_getitem = kNone;
+  layout.opcode_subscript = kNone;
+  layout.opcodes_end = kNone;
   return layout;
 }
 

@@ -76,6 +76,19 @@ def recurse(n):
     return 0 if n == 0 else 1 + recurse(n - 1)
 
 
+class Squares:
+    def __getitem__(self, at):
+        return at * at
+
+
+def items():
+    """So often that Python calls the function in another way."""
+    squares, total = Squares(), 0
+    for at in range(200):
+        total += squares[at]
+    return total
+
+
 def looping(n):
     total = 0
     while n: n -= 1; total += n  # noqa: E701, E702  # fmt: skip
@@ -101,6 +114,7 @@ def calling_c():
 
 def one_round():
     looping(10)
+    items()
     calling_c()
     fib(12)
     sum(countdown(20))
@@ -182,7 +196,7 @@ def traced():
 
 
 one_round()  # imports, caches
-print("ready", json.dumps(profiled() | traced()), flush=True)
+print("ready", json.dumps({**profiled(), **traced()}), flush=True)
 for _line in sys.stdin:
     one_round()
     tools = map(sys.monitoring.get_tool, range(6)) if hasattr(sys, "monitoring") else ()

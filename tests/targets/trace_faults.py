@@ -97,7 +97,7 @@ def forks():
         child = os.fork()
         if child == 0:
             os._exit(in_child())
-        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        codes.append(os.WEXITSTATUS(os.waitpid(child, 0)[1]))
         work_often(10)
     return codes
 
@@ -167,7 +167,10 @@ def code_objects(number=100_000):
 
 def surrogates():
     """Names that are no UTF-8."""
-    odd = type(work)(work.__code__.replace(co_name="\udcff", co_qualname="\udcff<\ud800\U0001f600>"), globals())
+    # Code objects have no qualified name before 3.11.
+    names = dict.fromkeys(("co_name", "co_qualname"), "\udcff<\ud800\U0001f600>")
+    known = {name: value for name, value in names.items() if hasattr(work.__code__, name)}
+    odd = type(work)(work.__code__.replace(**known), globals())
     odd.__code__ = odd.__code__.replace(co_filename="/\udc80.py")
     return [odd(number) for number in range(3)]
 
@@ -349,7 +352,7 @@ def ends(how):
 def one_round(name, again):
     done.clear()
     if name.startswith("ends-"):
-        return ends(name.removeprefix("ends-")) if again else None
+        return ends(name[len("ends-") :]) if again else None
     result = globals()[name]()
     return [done["work"], result]
 
