@@ -14,7 +14,9 @@ DEBIAN = wanted()[0]
 
 def pytest_generate_tests(metafunc):
     if "interpreter" in metafunc.fixturenames:
-        metafunc.parametrize("interpreter", wanted(), ids=lambda interpreter: interpreter.name, indirect=True)
+        names = getattr(metafunc.module, "INTERPRETERS", None)
+        chosen = [each for each in wanted() if names is None or each.name in names]
+        metafunc.parametrize("interpreter", chosen, ids=lambda interpreter: interpreter.name, indirect=True)
 
 
 @pytest.fixture

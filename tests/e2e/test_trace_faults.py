@@ -12,6 +12,8 @@ import pytest
 from program import read_line, target, wait_for
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+# One for each kind of hooks, and one without a GIL; full_trace_faults.py has them all.
+INTERPRETERS = ("debian-3.11", "trixie-3.13", "free-threaded-3.13")
 SCRIPT = "trace_faults.py"
 WITHOUT_MONITORING = ("3.8", "3.9", "3.10", "3.11")
 
