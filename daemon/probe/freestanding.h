@@ -73,6 +73,12 @@ static inline void* pyc_map(uint64_t size) {
   return address < 0 && address > -4096 ? NULL : (void*)address;
 }
 
+// Memory that is about to be written to; where the kernel cannot (before 5.14) it comes page by page.
+static inline void pyc_populate(void* address, uint64_t size) {
+  enum { kPopulateWrite = 23 };
+  pyc_system_call(kSysMadvise, (long)address, (long)size, kPopulateWrite, 0, 0, 0);
+}
+
 static inline void pyc_unmap(void* address, uint64_t size) {
   if (address) pyc_system_call(kSysMunmap, (long)address, (long)size, 0, 0, 0, 0);
 }

@@ -49,6 +49,7 @@ struct pyc_thread {
   struct pyc_taken taken[kPycTaken];
 };
 
+enum { kPycPopulated = 8 };
 enum { kPycThreadEntries = 4096 };  // more than rings: an entry that was in use stays
 
 struct pyc_threads {
@@ -113,9 +114,11 @@ static inline struct pyc_thread* pyc_claim_ring(struct pyc_threads* threads, str
          sizeof fresh - sizeof entry->state);
   const uint32_t number = pyc_ring_of_thread(control);
   if (number == PYC_PROBE_MAX_THREADS) return entry;
+  struct pyc_ring* ring = (struct pyc_ring*)((char*)control + control->rings_at + number * control->ring_stride);
+  // Of the first threads, which are mostly those that do the work, and not of children, which are many and short-lived.
+  if (number < kPycPopulated && control->pid == 0) pyc_populate(ring, control->ring_stride);
   control->threads[number].ident = ident;
-  pyc_ring_start(&entry->writer, (struct pyc_ring*)((char*)control + control->rings_at + number * control->ring_stride),
-                 means);
+  pyc_ring_start(&entry->writer, ring, means);
   __atomic_store_n(&control->threads[number].state, PYC_PROBE_RING_CLAIMED, __ATOMIC_RELEASE);
   return entry;
 }
