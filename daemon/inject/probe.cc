@@ -311,9 +311,7 @@ void Probe::plan_area(std::span<std::byte> area, uint32_t thread_count) const {
   c.magic = PYC_PROBE_MAGIC;
   c.max_hits = plan_.max_hits;
   write_globs(c.globs, plan_);
-  c.thread_slots = kThreadSlots;
   c.thread_count = thread_count;
-  c.definition_slots = kDefinitionSlots;
   c.definitions_at = kControlSize;
   c.rings_at = kControlSize + kDefinitionsSize;
   c.ring_stride = kRingSize;

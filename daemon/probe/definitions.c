@@ -11,12 +11,6 @@ struct text {
 
 static PyObject* type_of(PyObject* object) { return *(PyObject**)((char*)object + pyc_probe.layout.object_type); }
 
-static PyObject* attribute(PyObject* object, const char* name) {
-  PyObject* found = object ? pyc_probe.api.attribute(object, name) : NULL;
-  if (!found) pyc_probe.api.clear_error();
-  return found;
-}
-
 static struct text text_of(PyObject* object) {
   const struct pyc_probe_api* api = &pyc_probe.api;
   intptr_t size = 0;
@@ -126,10 +120,10 @@ uint32_t pyc_define_code(PyObject* code) {
   const struct pyc_probe_api* api = &pyc_probe.api;
   struct pyc_definitions* d = &pyc_probe.definitions;
   const struct pyc_held_error error = pyc_hold_error();
-  PyObject* name = attribute(code, "co_qualname");
-  if (!name) name = attribute(code, "co_name");
-  PyObject* file = attribute(code, "co_filename");
-  PyObject* line = attribute(code, "co_firstlineno");
+  PyObject* name = pyc_attribute(code, "co_qualname");
+  if (!name) name = pyc_attribute(code, "co_name");
+  PyObject* file = pyc_attribute(code, "co_filename");
+  PyObject* line = pyc_attribute(code, "co_firstlineno");
   const long first = line ? api->long_value(line) : 0;
   const struct function function = {text_of(name), text_of(file), first > 0 ? (uint64_t)first : 0, 0};
   // Its number ends with it. Where that cannot be told it stays. Python takes for its end, too, that it is told again,
@@ -147,13 +141,13 @@ uint32_t pyc_define_code(PyObject* code) {
 
 // The type, or null, that has a method: of one that was looked up in an object, be it a base of the object's own type.
 static PyObject* owner_of(PyObject* callable) {
-  PyObject* owner = attribute(callable, "__objclass__");
+  PyObject* owner = pyc_attribute(callable, "__objclass__");
   if (owner) return owner;
-  PyObject* self = attribute(callable, "__self__");
-  PyObject* name = attribute(callable, "__name__");
+  PyObject* self = pyc_attribute(callable, "__self__");
+  PyObject* name = pyc_attribute(callable, "__name__");
   const struct text text = text_of(name);
-  PyObject* method = self && !text.owner ? attribute(type_of(self), text.bytes) : NULL;
-  owner = attribute(method, "__objclass__");
+  PyObject* method = self && !text.owner ? pyc_attribute(type_of(self), text.bytes) : NULL;
+  owner = pyc_attribute(method, "__objclass__");
   PyObject* used[] = {self, name, text.owner, method};
   for (unsigned i = 0; i < sizeof used / sizeof used[0]; ++i) pyc_release(used[i]);
   return owner;
@@ -162,12 +156,12 @@ static PyObject* owner_of(PyObject* callable) {
 uint32_t pyc_define_c_function(PyObject* callable, const void* definition) {
   const struct pyc_held_error error = pyc_hold_error();
   PyObject* owner = owner_of(callable);
-  PyObject* own_name = attribute(callable, "__name__");
+  PyObject* own_name = pyc_attribute(callable, "__name__");
   const struct text own_text = text_of(own_name);
   // list.append, also where it is called on a type that is derived from list.
-  PyObject* method = owner && !own_text.owner ? attribute(owner, own_text.bytes) : NULL;
-  PyObject* name = attribute(method ? method : callable, "__qualname__");
-  PyObject* module = attribute(owner ? owner : callable, "__module__");
+  PyObject* method = owner && !own_text.owner ? pyc_attribute(owner, own_text.bytes) : NULL;
+  PyObject* name = pyc_attribute(method ? method : callable, "__qualname__");
+  PyObject* module = pyc_attribute(owner ? owner : callable, "__module__");
   // Of a function without a module its place is empty.
   const struct text nowhere = {"", 0, NULL};
   const struct function function = {text_of(name), module && module != pyc_probe.api.none ? text_of(module) : nowhere,
@@ -183,7 +177,7 @@ uint32_t pyc_define_c_function(PyObject* callable, const void* definition) {
 // What the instruction at an offset is called, without what an interpreter has put in its place.
 static struct text opcode_at(PyObject* code, int64_t offset) {
   const struct pyc_probe_api* api = &pyc_probe.api;
-  PyObject* bytes = pyc_probe.opcode_names ? attribute(code, "co_code") : NULL;
+  PyObject* bytes = pyc_probe.opcode_names ? pyc_attribute(code, "co_code") : NULL;
   PyObject* number = NULL;
   if (bytes && offset < api->bytes_size(bytes)) number = api->new_long((unsigned char)api->bytes(bytes)[offset]);
   PyObject* name = number ? api->item(pyc_probe.opcode_names, number) : NULL;
@@ -236,8 +230,8 @@ uint32_t pyc_define_type_of(PyObject* object) {
   char whole[kLongest];
   const struct pyc_held_error error = pyc_hold_error();
   PyObject* type = type_of(object);
-  PyObject* module = attribute(type, "__module__");
-  PyObject* name = attribute(type, "__qualname__");
+  PyObject* module = pyc_attribute(type, "__module__");
+  PyObject* name = pyc_attribute(type, "__qualname__");
   const struct text parts[] = {text_of(module), text_of(name)};
   uint64_t size = 0;
   for (int i = pyc_same_text(parts[0].bytes, parts[0].size, "builtins") ? 1 : 0; i < 2; ++i) {

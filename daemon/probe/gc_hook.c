@@ -5,12 +5,9 @@ static PyObject* hook;  // in gc.callbacks
 
 static uint64_t number(PyObject* info, const char* name) {
   const struct pyc_probe_api* api = &pyc_probe.api;
-  PyObject* key = api->new_text(name);
-  PyObject* value = key ? api->item(info, key) : NULL;
+  PyObject* value = pyc_item_of_name(info, name);
   const long result = value ? api->long_value(value) : 0;
-  if (!value) api->clear_error();
   pyc_release(value);
-  pyc_release(key);
   return result > 0 ? (uint64_t)result : 0;
 }
 
@@ -64,8 +61,7 @@ void pyc_remove_gc(void) {
   // Others in it may not like to be compared.
   for (long i = 0; list; ++i) {
     PyObject* number = api->new_long(i);
-    PyObject* found = number ? api->item(list, number) : NULL;
-    if (!found) api->clear_error();
+    PyObject* found = pyc_item(list, number);
     const int is_ours = found == hook;
     pyc_release(found);
     if (is_ours)

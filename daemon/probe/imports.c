@@ -2,26 +2,6 @@
 
 PyObject* pyc_import_code;
 
-static PyObject* attribute(PyObject* object, const char* name) {
-  PyObject* found = object ? pyc_probe.api.attribute(object, name) : NULL;
-  if (object && !found) pyc_probe.api.clear_error();
-  return found;
-}
-
-// Of a mapping; null where it has none.
-static PyObject* item(PyObject* mapping, PyObject* key) {
-  PyObject* found = mapping && key ? pyc_probe.api.item(mapping, key) : NULL;
-  if (mapping && key && !found) pyc_probe.api.clear_error();
-  return found;
-}
-
-static PyObject* item_of_name(PyObject* mapping, const char* name) {
-  PyObject* key = pyc_probe.api.new_text(name);
-  PyObject* found = item(mapping, key);
-  pyc_release(key);
-  return found;
-}
-
 static int begins_with(PyObject* text, const char* start) {
   const char* bytes = text ? pyc_probe.api.utf8(text, NULL) : NULL;
   if (!bytes) {
@@ -33,9 +13,9 @@ static int begins_with(PyObject* text, const char* start) {
 }
 
 void pyc_start_imports(void) {
-  PyObject* importlib = item_of_name(pyc_probe.api.sys_object("modules"), "_frozen_importlib");
-  PyObject* function = attribute(importlib, "_find_and_load");
-  pyc_import_code = attribute(function, "__code__");
+  PyObject* importlib = pyc_item_of_name(pyc_probe.api.sys_object("modules"), "_frozen_importlib");
+  PyObject* function = pyc_attribute(importlib, "_find_and_load");
+  pyc_import_code = pyc_attribute(function, "__code__");
   pyc_release(function);
   pyc_release(importlib);
 }
@@ -54,13 +34,13 @@ static uint32_t importer(PyObject* caller) {
       pyc_release(frame);
       return 0;
     }
-    PyObject* globals = attribute(frame, "f_globals");
-    PyObject* name = item_of_name(globals, "__name__");
+    PyObject* globals = pyc_attribute(frame, "f_globals");
+    PyObject* name = pyc_item_of_name(globals, "__name__");
     const int is_importlib = begins_with(name, "importlib") || begins_with(name, "_frozen_importlib");
     const uint32_t id = !name || is_importlib ? 0 : pyc_define_text(name);
     pyc_release(name);
     pyc_release(globals);
-    PyObject* back = is_importlib ? attribute(frame, "f_back") : NULL;
+    PyObject* back = is_importlib ? pyc_attribute(frame, "f_back") : NULL;
     pyc_release(frame);
     if (!is_importlib) return id;
     frame = back;
@@ -73,7 +53,7 @@ static void begin(struct pyc_thread* thread, uint64_t time, PyObject* name, PyOb
   if (thread->import_depth++ >= kPycNestedImports) return;
   struct pyc_import* import = &thread->imports[thread->import_depth - 1];
   *import = (struct pyc_import){.begin = time};
-  PyObject* known = item(modules(), name);
+  PyObject* known = pyc_item(modules(), name);
   if (name && !known) {
     import->module = pyc_define_text(name);
     import->parent = importer(caller);
@@ -86,9 +66,9 @@ static void begin(struct pyc_thread* thread, uint64_t time, PyObject* name, PyOb
 // By the frame of the function, which the thread executes.
 static void begin_by_frame(struct pyc_thread* thread, uint64_t time) {
   PyObject* frame = pyc_probe.api.frame(thread->state);
-  PyObject* caller = attribute(frame, "f_back");
-  PyObject* locals = attribute(frame, "f_locals");
-  PyObject* name = item_of_name(locals, "name");
+  PyObject* caller = pyc_attribute(frame, "f_back");
+  PyObject* locals = pyc_attribute(frame, "f_locals");
+  PyObject* name = pyc_item_of_name(locals, "name");
   begin(thread, time, name, caller);
   PyObject* used[] = {name, locals, caller, frame};
   for (unsigned i = 0; i < sizeof used / sizeof used[0]; ++i) pyc_release(used[i]);
@@ -111,8 +91,8 @@ static void end(const struct pyc_moment* moment, int is_found) {
   if (thread->import_depth > 0) thread->imports[thread->import_depth - 1].nested += duration;
   if (!import->name) return;
   if (is_found) {
-    PyObject* module = item(modules(), import->name);
-    PyObject* file = attribute(module, "__file__");
+    PyObject* module = pyc_item(modules(), import->name);
+    PyObject* file = pyc_attribute(module, "__file__");
     const uint32_t path = file && file != pyc_probe.api.none ? pyc_define_text(file) : 0;
     const uint64_t own = duration > import->nested ? duration - import->nested : 0;
     const struct pyc_ring_slot more[2] = {{duration, own}, {import->parent, path}};

@@ -82,14 +82,18 @@ PYC_HOOK(on_c_return) {
   return pyc_probe.api.none;
 }
 
-PYC_HOOK(on_line) {
-  PYC_UNUSED;
+static PyObject* tell_line(PyObject* code, uint64_t line) {
   const struct pyc_moment moment = pyc_begin(PYC_RING_LINE);
   if (!moment.thread) return pyc_probe.api.none;
-  const struct pyc_place place = pyc_use_line(a[0], number(a[1]));
+  const struct pyc_place place = pyc_use_line(code, line);
   if (place.is_over) return disable;
   pyc_tell(&moment, PYC_RING_LINE, place.id);
   return pyc_probe.api.none;
+}
+
+PYC_HOOK(on_line) {
+  PYC_UNUSED;
+  return tell_line(a[0], number(a[1]));
 }
 
 // A jump back within a line begins that line again; sys.monitoring tells of lines that are entered only.
@@ -99,12 +103,7 @@ PYC_HOOK(on_jump) {
   if (to > from) return disable;
   const int line = pyc_probe.api.line_of(a[0], (int)to);
   if (line < 0 || line != pyc_probe.api.line_of(a[0], (int)from)) return disable;
-  const struct pyc_moment moment = pyc_begin(PYC_RING_LINE);
-  if (!moment.thread) return pyc_probe.api.none;
-  const struct pyc_place place = pyc_use_line(a[0], (uint64_t)line);
-  if (place.is_over) return disable;
-  pyc_tell(&moment, PYC_RING_LINE, place.id);
-  return pyc_probe.api.none;
+  return tell_line(a[0], (uint64_t)line);
 }
 
 PYC_HOOK(on_instruction) {
@@ -124,8 +123,7 @@ static int passes(const struct pyc_thread* thread, PyObject* exception) {
   if (thread->unwound != exception) return 0;
   if (thread->unwound_importlib) return 1;
   PyObject* traceback = pyc_probe.api.traceback(exception);
-  PyObject* next = traceback ? pyc_probe.api.attribute(traceback, "tb_next") : NULL;
-  if (!next) pyc_probe.api.clear_error();
+  PyObject* next = pyc_attribute(traceback, "tb_next");
   const int is_longer = next && next != pyc_probe.api.none;
   pyc_release(next);
   pyc_release(traceback);

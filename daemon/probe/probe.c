@@ -16,6 +16,25 @@ void pyc_release(PyObject* object) {
   if (object) pyc_probe.api.release(object);
 }
 
+PyObject* pyc_attribute(PyObject* object, const char* name) {
+  PyObject* found = object ? pyc_probe.api.attribute(object, name) : NULL;
+  if (object && !found) pyc_probe.api.clear_error();
+  return found;
+}
+
+PyObject* pyc_item(PyObject* container, PyObject* key) {
+  PyObject* found = container && key ? pyc_probe.api.item(container, key) : NULL;
+  if (container && key && !found) pyc_probe.api.clear_error();
+  return found;
+}
+
+PyObject* pyc_item_of_name(PyObject* mapping, const char* name) {
+  PyObject* key = pyc_probe.api.new_text(name);
+  PyObject* found = pyc_item(mapping, key);
+  pyc_release(key);
+  return found;
+}
+
 PyObject* pyc_call_method(PyObject* object, const char* name, PyObject* a, PyObject* b, PyObject* c) {
   PyObject* method = object ? pyc_probe.api.attribute(object, name) : NULL;
   PyObject* result = method ? pyc_probe.api.call(method, a, b, c, NULL) : NULL;
@@ -68,8 +87,7 @@ PyObject* pyc_import(const char* const* names) {
 static PyObject* find_opcode_names(void) {
   static const char* const modules[] = {"opcode", "_opcode", "_opcode_metadata", NULL};
   PyObject* module = pyc_import(modules);
-  PyObject* names = module ? pyc_probe.api.attribute(module, "opname") : NULL;
-  if (!names) pyc_probe.api.clear_error();
+  PyObject* names = pyc_attribute(module, "opname");
   pyc_release(module);
   return names;
 }

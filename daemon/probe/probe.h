@@ -69,12 +69,11 @@ struct pyc_probe_thread {
 struct pyc_probe_control {
   uint64_t magic;
   // The daemon's, before the probe starts.
-  uint32_t thread_slots, definition_slots;  // of the rings
-  uint64_t definitions_at;                  // where the ring of definitions is, from the start of the memory
-  uint64_t rings_at, ring_stride;           // and the first of PYC_PROBE_MAX_THREADS others, and each next one
-  uint64_t origin;                          // times in the rings are since then
-  uint64_t patience;                        // how long the heartbeat may stand still until the probe removes its hooks
-  uint64_t max_hits;                        // of a place, after which it is told of no more; 0: any
+  uint64_t definitions_at;         // where the ring of definitions is, from the start of the memory
+  uint64_t rings_at, ring_stride;  // and the first of PYC_PROBE_MAX_THREADS others, and each next one
+  uint64_t origin;                 // times in the rings are since then
+  uint64_t patience;               // how long the heartbeat may stand still until the probe removes its hooks
+  uint64_t max_hits;               // of a place, after which it is told of no more; 0: any
   // Texts that end with a 0, an empty one at the end: "+" and a glob of files whose functions are to be told of, "-"
   // and one of those that are not.
   char globs[PYC_PROBE_GLOBS];

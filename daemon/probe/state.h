@@ -33,6 +33,11 @@ PyObject* pyc_call_method(PyObject* object, const char* name, PyObject* a, PyObj
 // Whether a call has given something, which is not needed.
 int pyc_is_done(PyObject* result);
 void pyc_release(PyObject* object);  // which may be null
+// An attribute of an object, and what a mapping or a list has; null, and no exception, where there is none, or no
+// object.
+PyObject* pyc_attribute(PyObject* object, const char* name);
+PyObject* pyc_item(PyObject* container, PyObject* key);
+PyObject* pyc_item_of_name(PyObject* mapping, const char* name);
 
 // Around what asks Python for something, which may let other threads have the GIL: an exception that is set, which
 // calls of Python would replace.

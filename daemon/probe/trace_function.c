@@ -131,27 +131,25 @@ static void set_opcodes_of_thread(void* state, int value) {
   }
 }
 
-// Where Python sets only those of the current thread, each is that for a moment.
-static void set_profile(void* state, void* function) {
+// Of a thread, by Python's function for any thread, or, where there is none, by that for the current one, which the
+// thread is for a moment.
+static void set_function(void* state, void* function, int (*set_of)(void*, void*, PyObject*),
+                         void (*set)(void*, PyObject*)) {
   const struct pyc_probe_api* api = &pyc_probe.api;
-  if (api->set_profile_of) {
-    if (api->set_profile_of(state, function, NULL) != 0) api->clear_error();
+  if (set_of) {
+    if (set_of(state, function, NULL) != 0) api->clear_error();
     return;
   }
   void* own = api->swap_thread(state);
-  api->set_profile(function, NULL);
+  set(function, NULL);
   api->swap_thread(own);
 }
 
+static void set_profile(void* state, void* function) {
+  set_function(state, function, pyc_probe.api.set_profile_of, pyc_probe.api.set_profile);
+}
 static void set_trace(void* state, void* function) {
-  const struct pyc_probe_api* api = &pyc_probe.api;
-  if (api->set_trace_of) {
-    if (api->set_trace_of(state, function, NULL) != 0) api->clear_error();
-    return;
-  }
-  void* own = api->swap_thread(state);
-  api->set_trace(function, NULL);
-  api->swap_thread(own);
+  set_function(state, function, pyc_probe.api.set_trace_of, pyc_probe.api.set_trace);
 }
 
 int pyc_arm_thread(void* state) {
