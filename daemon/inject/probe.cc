@@ -423,6 +423,7 @@ Status Probe::execute(uint64_t command, bool (Probe::*is_done)() const, millisec
 
 Status Probe::remove(const std::function<void()>& meanwhile) {
   // The next event takes the hooks out; without one, we do.
+  __atomic_store_n(&control().cancelled, 1, __ATOMIC_RELEASE);
   heart_->stop(control());
   const auto until = steady_clock::now() + kQuickEnd;
   while (!has_ended() && steady_clock::now() < until && process_->alive()) {

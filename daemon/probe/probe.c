@@ -205,7 +205,8 @@ static void put_in(const struct pyc_probe_command* command) {
 // With the GIL.
 static void execute(const struct pyc_probe_command* command) {
   if (!command->collectors) {
-    if (pyc_probe.records) pyc_remove_hooks();
+    // One that comes late is not for a recording that has begun since.
+    if (pyc_probe.records && __atomic_load_n(&pyc_probe.control->cancelled, __ATOMIC_ACQUIRE)) pyc_remove_hooks();
     return;
   }
   static uint64_t begun;

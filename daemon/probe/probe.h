@@ -84,7 +84,7 @@ struct pyc_probe_control {
   uint64_t children_at, child_stride;
   uint64_t size;  // of all the memory that is shared
   // The daemon's, all the time.
-  uint32_t cancelled;  // what has not begun yet is not to begin
+  uint32_t cancelled;  // what has not begun yet is not to begin, what records is to end
   uint64_t heartbeat;
   // Of an area for a child, the child's when it takes it, in its own pid namespace; the daemon's when that is 0 again.
   int32_t pid, parent_pid;
